@@ -1,0 +1,205 @@
+/** Claims as both ends of the wire have them (design section 6.2). Fences grow over all keys of one store. */
+
+export type ClaimOperation =
+  | { readonly kind: 'acquire'; readonly id: number; readonly key: string }
+  | {
+      readonly kind: 'complete';
+      readonly id: number;
+      readonly key: string;
+      readonly fence: number;
+      readonly windowMs: number;
+    }
+  | { readonly kind: 'release'; readonly id: number; readonly key: string; readonly fence: number }
+  | { readonly kind: 'renew'; readonly id: number; readonly key: string; readonly fence: number }
+  | {
+      readonly kind: 'settle';
+      readonly id: number;
+      readonly key: string;
+      readonly windowMs: number;
+      readonly ageMs: number;
+    }
+  | { readonly kind: 'cancel'; readonly id: number; readonly key: string; readonly acquireId: number };
+
+export type ClaimAnswer =
+  | { readonly kind: 'granted'; readonly id: number; readonly fence: number; readonly leaseMs: number }
+  | { readonly kind: 'held'; readonly id: number; readonly leaseMs: number }
+  | { readonly kind: 'done'; readonly id: number; readonly remainingMs: number }
+  | { readonly kind: 'accepted'; readonly id: number }
+  | { readonly kind: 'refused'; readonly id: number; readonly fence: number };
+
+export const LEASE_MS = 30_000;
+/** Window that a rejected outcome opens. */
+export const REJECTED_WINDOW_MS = 60_000;
+/** How long a lease that ran out is remembered, so that a late `complete` of its holder still opens the window. */
+const LATE_MS = 600_000;
+
+interface ClaimState {
+  fence: number;
+  holder: string;
+  /** 0: not held. Store clock, milliseconds. */
+  leaseUntil: number;
+  /** 0: no window. */
+  windowUntil: number;
+}
+
+/** One key as a store keeps it. */
+export interface ClaimRow extends Readonly<ClaimState> {
+  readonly key: string;
+}
+
+interface Waiter {
+  readonly holder: string;
+  readonly id: number;
+}
+
+/** An answer and whom it is for; a held claim's second answer belongs to another holder than the one who just asked. */
+export interface AddressedAnswer {
+  readonly holder: string;
+  readonly answer: ClaimAnswer;
+}
+
+/**
+ * The rules of claims over an in-memory table; a store writes `changedRows()` down before it sends the answers. The
+ * store's clock alone counts: `now` in milliseconds, never going back.
+ */
+export class ClaimTable {
+  readonly #states = new Map<string, ClaimState>();
+  readonly #waiters = new Map<string, Waiter[]>();
+  readonly #changed = new Set<string>();
+  #lastFence: number;
+
+  constructor(rows: Iterable<ClaimRow> = [], lastFence = 0) {
+    this.#lastFence = lastFence;
+    for (const { key, ...state } of rows) {
+      this.#states.set(key, { ...state });
+      this.#lastFence = Math.max(this.#lastFence, state.fence);
+    }
+  }
+
+  get size(): number {
+    return this.#states.size;
+  }
+
+  get lastFence(): number {
+    return this.#lastFence;
+  }
+
+  /** Applies one operation of `holder` and returns every answer it causes, its own first. */
+  apply(holder: string, operation: ClaimOperation, now: number): AddressedAnswer[] {
+    const { id, key } = operation;
+    switch (operation.kind) {
+      case 'acquire':
+        return [{ holder, answer: this.#acquire(holder, id, key, now) }];
+      case 'cancel':
+        this.#forget(key, holder, operation.acquireId);
+        return [{ holder, answer: { kind: 'accepted', id } }];
+      case 'settle':
+        return [
+          { holder, answer: { kind: 'accepted', id } },
+          ...this.#settle(key, now - operation.ageMs + operation.windowMs, now),
+        ];
+      default:
+        return this.#fenced(holder, operation, now);
+    }
+  }
+
+  /** Leases that ran out give their key to the next waiter; windows that closed are forgotten. */
+  expire(now: number): AddressedAnswer[] {
+    const answers: AddressedAnswer[] = [];
+    for (const [key, state] of this.#states) {
+      if (state.leaseUntil > now || state.windowUntil > now) continue;
+      answers.push(...this.#wake(key, now));
+      if (this.#states.get(key) !== state || state.leaseUntil + LATE_MS > now) continue;
+      this.#states.delete(key);
+      this.#changed.add(key);
+    }
+    return answers;
+  }
+
+  /** A stream ended: its waiters are gone; its leases run on until they expire or their holder is back. */
+  forgetWaiters(holder: string): void {
+    for (const key of this.#waiters.keys()) this.#forget(key, holder, null);
+  }
+
+  /** Keys touched since the last call; `row` null: the key is free and its row can go. */
+  takeChanges(): { key: string; row: ClaimRow | null }[] {
+    const changes = [...this.#changed].map((key) => {
+      const state = this.#states.get(key);
+      return { key, row: state ? { key, ...state } : null };
+    });
+    this.#changed.clear();
+    return changes;
+  }
+
+  #acquire(holder: string, id: number, key: string, now: number): ClaimAnswer {
+    const state = this.#states.get(key);
+    if (state && state.windowUntil > now) return { kind: 'done', id, remainingMs: state.windowUntil - now };
+    if (state && state.leaseUntil > now && state.holder !== holder) {
+      const waiters = this.#waiters.get(key);
+      if (waiters) waiters.push({ holder, id });
+      else this.#waiters.set(key, [{ holder, id }]);
+      return { kind: 'held', id, leaseMs: state.leaseUntil - now };
+    }
+    return this.#grant(holder, id, key, now);
+  }
+
+  #grant(holder: string, id: number, key: string, now: number): ClaimAnswer {
+    const fence = ++this.#lastFence;
+    this.#states.set(key, { fence, holder, leaseUntil: now + LEASE_MS, windowUntil: 0 });
+    this.#changed.add(key);
+    return { kind: 'granted', id, fence, leaseMs: LEASE_MS };
+  }
+
+  #fenced(holder: string, operation: ClaimOperation & { fence: number }, now: number): AddressedAnswer[] {
+    const { id, key, fence } = operation;
+    const state = this.#states.get(key);
+    // A lease that ran out without another claim is still its holder's to end: nobody acted in between.
+    if (!state || state.fence !== fence || state.holder !== holder || state.windowUntil > now) {
+      return [{ holder, answer: { kind: 'refused', id, fence } }];
+    }
+    this.#changed.add(key);
+    const accepted: AddressedAnswer = { holder, answer: { kind: 'accepted', id } };
+    if (operation.kind === 'renew') {
+      state.leaseUntil = now + LEASE_MS;
+      return [accepted];
+    }
+    state.leaseUntil = 0;
+    if (operation.kind === 'complete') state.windowUntil = now + operation.windowMs;
+    const woken = this.#wake(key, now);
+    if (state.windowUntil === 0 && this.#states.get(key) === state) this.#states.delete(key);
+    return [accepted, ...woken];
+  }
+
+  /** Opens a window that ends at `until`, unless one ends later already; a holder in the middle keeps its lease. */
+  #settle(key: string, until: number, now: number): AddressedAnswer[] {
+    if (until <= now) return [];
+    const state = this.#states.get(key);
+    if (state && (state.leaseUntil > now || state.windowUntil >= until)) return [];
+    this.#states.set(key, { fence: state?.fence ?? ++this.#lastFence, holder: '', leaseUntil: 0, windowUntil: until });
+    this.#changed.add(key);
+    return this.#wake(key, now);
+  }
+
+  /** The key is free or done: done is told to all who wait, a free key goes to the first. */
+  #wake(key: string, now: number): AddressedAnswer[] {
+    const waiters = this.#waiters.get(key);
+    if (!waiters) return [];
+    const state = this.#states.get(key);
+    if (state && state.windowUntil > now) {
+      this.#waiters.delete(key);
+      const remainingMs = state.windowUntil - now;
+      return waiters.map(({ holder, id }) => ({ holder, answer: { kind: 'done', id, remainingMs } }));
+    }
+    const next = waiters.shift();
+    if (waiters.length === 0) this.#waiters.delete(key);
+    return next ? [{ holder: next.holder, answer: this.#grant(next.holder, next.id, key, now) }] : [];
+  }
+
+  #forget(key: string, holder: string, id: number | null): void {
+    const left = this.#waiters
+      .get(key)
+      ?.filter((waiter) => waiter.holder !== holder || (id !== null && waiter.id !== id));
+    if (left && left.length > 0) this.#waiters.set(key, left);
+    else this.#waiters.delete(key);
+  }
+}

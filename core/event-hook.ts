@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+
+import { Choice, deepFreeze, Duration, type Infer, Type } from './schema.ts';
+
+export const API_VERSION = 'trotline.dev/v1alpha1';
+/** The namespace of the administrator's hooks; documents that name none are in it. */
+export const OWN_NAMESPACE = 'trotline';
+export const MAX_NAME_LENGTH = 253;
+
+const closed = { additionalProperties: false } as const;
+
+const Dedup = Type.Object(
+  {
+    key: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description: 'Fields whose values make one incident; the hook itself is always part of the key.',
+      }),
+    ),
+    window: Duration({ default: '10m', minimum: '1s', description: 'How long the incident counts as answered.' }),
+    scope: Choice(['cluster', 'node', 'none'], {
+      default: 'cluster',
+      description: 'Where one answer is enough.',
+    }),
+  },
+  { ...closed, description: 'Answer one incident once. Default: none for netlink and agent.' },
+);
+
+const Limit = Type.Object(
+  {
+    count: Type.Integer({ minimum: 1, description: 'So many events.' }),
+    per: Duration({ minimum: '1s', description: 'In so long.' }),
+  },
+  {
+    ...closed,
+    description: 'Rate of actions of this hook on a node; the rest waits, then expires. Default: no limit.',
+  },
+);
+
+const ActionEntry = Type.Object(
+  {
+    type: Type.String({ pattern: '^[a-z][a-z0-9-]*$', description: 'Which action: script, webhook, or a plugin.' }),
+    config: Type.Object({}, { default: {}, description: "The action's own configuration; see its README." }),
+  },
+  closed,
+);
+
+/** What a user writes under `spec`. Every default of a hook is here and nowhere else (design section 4). */
+export const EventHookSpec = Type.Object(
+  {
+    source: Type.String({
+      default: '',
+      pattern: '^([a-z][a-z0-9-]*)?$',
+      description: 'Which source; empty: all.',
+    }),
+    eventTypes: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description: 'Which events, canonical (netlink.link-deleted) or short (link-deleted); empty: all.',
+    }),
+    condition: Type.String({ default: '', description: 'Filter language, any event field; empty: always.' }),
+    enabled: Type.Boolean({ default: true, description: 'Whether the hook takes events.' }),
+    mode: Choice(['enforce', 'audit'], {
+      default: 'enforce',
+      description: 'audit: route and record what would have happened, never act.',
+    }),
+    dedup: Type.Optional(Dedup),
+    limit: Type.Optional(Limit),
+    giveUpAfter: Duration({
+      default: '15m',
+      minimum: '1s',
+      description: 'How long after routing a failing action is still retried.',
+    }),
+    whenUncoordinated: Type.Optional(
+      Choice(['act', 'wait', 'drop'], {
+        description:
+          'Control plane away: act, wait for it or drop. Default: wait for hooks that call agents, else act.',
+      }),
+    ),
+    onInterrupt: Choice(['repeat', 'giveUp'], {
+      default: 'repeat',
+      description: 'What follows an attempt that a crash cut short.',
+    }),
+    run: Choice(['async', 'sync'], {
+      default: 'async',
+      description: 'sync: later events of this hook wait until a round has ended.',
+    }),
+    actions: Type.Array(ActionEntry, { minItems: 1, maxItems: 16, description: 'What happens; all start together.' }),
+  },
+  closed,
+);
+export type EventHookSpec = Infer<typeof EventHookSpec>;
+
+/** A name as documents of any form have it: 1 to 253 characters, no white space at its ends, no control characters. */
+const Name = Type.String({
+  minLength: 1,
+  maxLength: MAX_NAME_LENGTH,
+  pattern: '^(?! )[^\\u0000-\\u001f\\u007f-\\u009f/]*(?<! )$',
+  description: 'Unique in its namespace.',
+});
+
+/** The native document without its `spec`: `kind: EventHook` (design section 4). */
+export const EventHookDocument = Type.Object(
+  {
+    apiVersion: Type.Literal(API_VERSION),
+    kind: Type.Literal('EventHook'),
+    metadata: Type.Object(
+      { name: Name, namespace: Type.String({ default: OWN_NAMESPACE, minLength: 1, maxLength: 63 }) },
+      // Kubernetes adds labels, annotations, uid … of its own.
+      { additionalProperties: true },
+    ),
+  },
+  { ...closed, description: 'Which events matter and what happens.' },
+);
+
+export type HookForm = 'EventHook' | 'nlmon';
+
+/** Where a document says it: 1-based. */
+export interface Origin {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** A hook as everything behind the door has it: parsed, defaults filled, frozen. */
+export interface Hook {
+  readonly namespace: string;
+  readonly name: string;
+  readonly form: HookForm;
+  readonly spec: EventHookSpec;
+  /** SHA-256 over form and spec: the same digest means the same behaviour. */
+  readonly digest: string;
+  readonly origin: Origin | null;
+}
+
+export function createHook(parts: Omit<Hook, 'digest'>): Hook {
+  return deepFreeze({ ...parts, digest: digestOf([parts.form, parts.spec]) });
+}
+
+/** `namespace/name`: how a hook is called in records, logs and on the wire. */
+export function hookId({ namespace, name }: Pick<Hook, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`;
+}
+
+/** What a hook does when the control plane is away (design section 6.9). */
+export function whenUncoordinated({ spec }: Hook): 'act' | 'wait' | 'drop' {
+  return spec.whenUncoordinated ?? (spec.actions.some(({ type }) => type === 'a2a') ? 'wait' : 'act');
+}
+
+/** SHA-256, hex, over JSON with sorted keys. */
+export function digestOf(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex');
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, part]) => [key, sorted(part)]),
+  );
+}

@@ -1,0 +1,39 @@
+/** The condition language of hooks: `interface =~ 'veth.*' AND message_type == 16` (nlmon A10). */
+import type { TrotlineEvent } from '../event.ts';
+import { predicate } from './compile.ts';
+import { type Explanation, explain } from './explain.ts';
+import { parse } from './syntax.ts';
+import { type Warning, warningsOf } from './warnings.ts';
+
+export { caret, FilterError, type Position } from './errors.ts';
+export { type Field, type FieldType, FIELDS, nearestName } from './fields.ts';
+export type { Explanation, Warning };
+
+/** A condition, ready to be asked. It holds no state and may be asked concurrently. */
+export interface Condition {
+  readonly text: string;
+  readonly warnings: readonly Warning[];
+  /** Whether the event satisfies the condition. Never throws; linear in the length of the event's texts. */
+  readonly matches: (event: TrotlineEvent) => boolean;
+  /** The same answer with its reasons, for people; evaluates every part and is slow. */
+  readonly explain: (event: TrotlineEvent) => Explanation;
+}
+
+/** Compiles a condition once, for many events. Empty text matches every event (N12). Throws FilterError (N4, N5, N8). */
+export function compileCondition(text: string): Condition {
+  if (text === '') return EVERYTHING;
+  const root = parse(text);
+  return {
+    text,
+    warnings: warningsOf(text, root),
+    matches: predicate(root),
+    explain: (event) => explain(text, root, event),
+  };
+}
+
+const EVERYTHING: Condition = {
+  text: '',
+  warnings: [],
+  matches: () => true,
+  explain: () => ({ text: '', value: true, children: [] }),
+};

@@ -1,0 +1,95 @@
+export {
+  type AddressedAnswer,
+  type ClaimAnswer,
+  type ClaimOperation,
+  type ClaimRow,
+  ClaimTable,
+  LEASE_MS,
+  REJECTED_WINDOW_MS,
+} from './claim.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { readDocuments, type SourceDocument } from './documents.ts';
+export {
+  AppError,
+  type AppErrorOptions,
+  ConfigError,
+  ERROR_CODES,
+  type ErrorCode,
+  errorText,
+  type Issue,
+  wrapAt,
+} from './errors.ts';
+export {
+  API_VERSION,
+  createHook,
+  digestOf,
+  EventHookDocument,
+  EventHookSpec,
+  type Hook,
+  type HookForm,
+  hookId,
+  type Origin,
+  OWN_NAMESPACE,
+  whenUncoordinated,
+} from './event-hook.ts';
+export {
+  type Attributes,
+  cloudEvent,
+  type CloudEventJson,
+  type EventDraft,
+  type Scalar,
+  type TrotlineEvent,
+} from './event.ts';
+export { caret, compileCondition, type Condition, type Explanation, FIELDS, FilterError } from './filter/index.ts';
+export { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.ts';
+export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
+export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
+export { createLog, type Log, type LogLevel } from './log.ts';
+export { ATTRIBUTE, SPAN, TRACER } from './names.ts';
+export { nearest } from './nearest.ts';
+export {
+  type Action,
+  type ActionContext,
+  type ActionDefinition,
+  type Attempt,
+  defineAction,
+  defineSource,
+  type Ended,
+  type Health,
+  type LimitName,
+  type Program,
+  type Result,
+  type ResultDetail,
+  type SourceContext,
+  type SourceDefinition,
+  type Stability,
+} from './plugin.ts';
+export {
+  ATTEMPT_STATUSES,
+  type AttemptRecord,
+  type AttemptStatus,
+  type HookLedger,
+  type Ledger,
+  type OutcomeName,
+  type OutcomeRecord,
+  OUTCOMES,
+  type ProgressRecord,
+  type ReportBatch,
+  type SourceHealth,
+  type SourceLedger,
+  type UnknownRange,
+} from './report.ts';
+export {
+  checkConfig,
+  Choice,
+  Duration,
+  durationMs,
+  durationText,
+  type Infer,
+  isObject,
+  type ObjectSchema,
+  parseConfig,
+  pointerKey,
+  type Schema,
+  Type,
+} from './schema.ts';

@@ -1,0 +1,136 @@
+import type { Clock } from './clock.ts';
+import type { EventDraft, TrotlineEvent } from './event.ts';
+import type { Component } from './lifecycle.ts';
+import type { Log } from './log.ts';
+import type { Infer, ObjectSchema } from './schema.ts';
+
+export type Stability = 'experimental' | 'stable';
+
+/** How a running part fares. A plugin reports only changes; the host derives the first report from start and stop. */
+export type Health =
+  | { readonly status: 'ok' }
+  | { readonly status: 'degraded'; readonly reason: string }
+  | { readonly status: 'failed'; readonly error: unknown };
+
+export interface SourceContext {
+  readonly node: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /**
+   * Hands a batch over, in order. Resolves when each is journaled or unmatched: that is the backpressure. After the
+   * drain deadline it rejects, so `stop` never hangs on it. Sequences must rise without holes but for reported losses.
+   */
+  readonly emit: (events: readonly EventDraft[]) => Promise<void>;
+  /** Says that `count` things with the next `count` sequence numbers were heard of but lost. Counted in the ledger. */
+  readonly lost: (reason: string, count: number) => void;
+  /** At any time between start and stop. */
+  readonly report: (health: Health) => void;
+}
+
+export interface SourceDefinition<S extends ObjectSchema = ObjectSchema> {
+  readonly kind: 'source';
+  /** Lower-kebab; the first part of every event type it emits. */
+  readonly type: string;
+  readonly stability: Stability;
+  /** Every event type it emits, canonical. */
+  readonly eventTypes: readonly string[];
+  readonly config: S;
+  create(config: Infer<S>, context: SourceContext): Component;
+}
+
+/** Program to run, as the host's spawner takes it. */
+export interface Program {
+  /** Absolute path first. */
+  readonly argv: readonly string[];
+  /** `argv` is a shell with text to run: only where the node's policy allows it. */
+  readonly shell: boolean;
+  /** Complete: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  /** Bytes for its stdin; null is /dev/null. */
+  readonly stdin: string | null;
+  /** Absolute; `/` when null. */
+  readonly directory: string | null;
+  /** `user[:group]` by name or number; null keeps the spawner's. */
+  readonly user: string | null;
+  /** Resource limits by name: cpuSeconds, memoryBytes, openFiles, processes, fileBytes. */
+  readonly limits: Readonly<Partial<Record<LimitName, number>>>;
+}
+
+export type LimitName = 'cpuSeconds' | 'memoryBytes' | 'openFiles' | 'processes' | 'fileBytes';
+
+/** How a program ended. Exactly one of `exitCode`, `signal`, `startError` is not null. */
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** The program never ran: which call failed and why, and whether want of resources (EAGAIN, ENOMEM, EMFILE) was it. */
+  readonly startError: { readonly syscall: string; readonly code: string; readonly transient: boolean } | null;
+  readonly timedOut: boolean;
+  readonly durationMs: number;
+  /** First 64 KiB of stdout and stderr together, UTF-8 with replacement characters. */
+  readonly output: string;
+  readonly outputTruncated: boolean;
+}
+
+export interface ActionContext {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** HTTP with the node policy's destination checks built in. */
+  readonly fetch: typeof globalThis.fetch;
+  /** Runs a program in the host's spawner under the node policy; aborting kills its whole tree. */
+  readonly run: (program: Program, signal: AbortSignal) => Promise<Ended>;
+}
+
+/** What an action may know of the attempt it is making. */
+export interface Attempt {
+  /** Stable over retries of the same hook, action and event: give it to the receiver. */
+  readonly deliveryId: string;
+  /** From 1. */
+  readonly number: number;
+  readonly hook: string;
+  /** Aborts when the lease is gone, the drain deadline has passed, or the sidecar stops. */
+  readonly signal: AbortSignal;
+  /** W3C trace context of the attempt's span; absent without one. */
+  readonly traceparent?: string;
+}
+
+export interface ResultDetail {
+  /** One line for people: `200 in 9 ms`, `exit 1`. */
+  readonly detail?: string;
+  /** Captured output, bounded by the action. */
+  readonly output?: string;
+  readonly timedOut?: boolean;
+}
+
+/** Expected ends are values. A throw from `handle` is a defect: counted, logged with stack, treated as rejected. */
+export type Result = ResultDetail &
+  (
+    | { readonly status: 'delivered' }
+    | { readonly status: 'rejected'; readonly reason: string }
+    | { readonly status: 'retry'; readonly reason: string; readonly afterMs?: number }
+  );
+
+export interface Action extends Component {
+  /** One attempt. Called concurrently for different events; never after `stop` resolved. */
+  handle(event: TrotlineEvent, attempt: Attempt): Promise<Result>;
+}
+
+export interface ActionDefinition<S extends ObjectSchema = ObjectSchema> {
+  readonly kind: 'action';
+  readonly type: string;
+  readonly stability: Stability;
+  readonly config: S;
+  create(config: Infer<S>, context: ActionContext): Action;
+}
+
+export function defineSource<S extends ObjectSchema>(
+  definition: Omit<SourceDefinition<S>, 'kind'>,
+): SourceDefinition<S> {
+  return { kind: 'source', ...definition };
+}
+
+export function defineAction<S extends ObjectSchema>(
+  definition: Omit<ActionDefinition<S>, 'kind'>,
+): ActionDefinition<S> {
+  return { kind: 'action', ...definition };
+}
