@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   STORE_FAILED: { retryable: true, grpc: 14 },
   JOURNAL_FULL: { retryable: true, grpc: 8 },
   PEER_UNAVAILABLE: { retryable: true, grpc: 14 },
+  INTERRUPTED: { retryable: true, grpc: 10 },
   NATIVE_UNAVAILABLE: { retryable: false, grpc: 12 },
 } as const;
 

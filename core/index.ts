@@ -93,3 +93,5 @@ export {
   type Schema,
   Type,
 } from './schema.ts';
+export { endDefect, startSpan, traceparentOf } from './spans.ts';
+export { VERSION } from './version.ts';

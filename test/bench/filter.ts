@@ -88,6 +88,7 @@ function variedEvent(index: number): TrotlineEvent {
     subject: suffix,
     time: 1_700_000_000_000 + index,
     sequence: index + 1,
+    synthetic: false,
     interface: `${STEMS[index % STEMS.length] ?? ''}${suffix}`,
     namespace: index % 3 === 0 ? '' : `netns-${index % 3}`,
     messageType: MESSAGES[(index * 7) % MESSAGES.length] ?? 16,

@@ -42,6 +42,7 @@ export function eventWith(values: Values): TrotlineEvent {
     subject: name,
     time: timestamp,
     sequence,
+    synthetic: false,
     interface: name,
     namespace,
     messageType: message_type,

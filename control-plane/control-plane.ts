@@ -1,0 +1,68 @@
+/** Composition root: builds the parts and gives their order to the supervisor; no logic. */
+import { mkdir } from 'node:fs/promises';
+
+import { type Clock, type Component, type Log, Supervisor, systemClock } from '#core';
+import { vocabulary } from '#plugins/schemas';
+
+import { createClaimService } from './claims.ts';
+import { type ControlPlaneConfig, dataFiles } from './config.ts';
+import { createConfigService } from './config/config-service.ts';
+import { HookDirectory } from './config/hook-directory.ts';
+import { HookRegistry } from './config/hook-registry.ts';
+import { SidecarRegistry } from './config/sidecar-registry.ts';
+import { HttpApi } from './http/api.ts';
+import { createReportService } from './reports.ts';
+import { createGrpcServer } from './server.ts';
+import { createStore } from './store/index.ts';
+
+export interface ControlPlaneOptions {
+  readonly config: ControlPlaneConfig;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** A control plane, ready to be started. */
+export interface ControlPlane {
+  readonly supervisor: Supervisor;
+  readonly hooks: HookRegistry;
+  readonly sidecars: SidecarRegistry;
+  /** Its `address` is known after the start. */
+  readonly api: HttpApi;
+}
+
+export function createControlPlane({ config, log, clock = systemClock }: ControlPlaneOptions): ControlPlane {
+  const files = dataFiles(config.data);
+  const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
+  const directory = new HookDirectory({ directory: config.hooks, vocabulary, log, clock });
+  const hooks = new HookRegistry({ directory, store });
+  const sidecars = new SidecarRegistry(clock);
+  const server = createGrpcServer({
+    address: `unix:${files.socket}`,
+    services: [
+      createConfigService({ hooks, sidecars, log }),
+      createClaimService(store, log),
+      createReportService(store, log),
+    ],
+    log,
+  });
+  const parts = { hooks, sidecars, store, vocabulary, clock, log };
+  const api = new HttpApi({ ...parts, listen: config.api, tokenFile: files.token, addressFile: files.apiAddress });
+
+  const supervisor = new Supervisor(log);
+  supervisor.add('data', folder(config.data));
+  supervisor.add('store', store);
+  supervisor.add('hook-directory', directory);
+  supervisor.add('hooks', hooks);
+  supervisor.add('grpc', server);
+  supervisor.add('api', api);
+  return { supervisor, hooks, sidecars, api };
+}
+
+/** Only its owner looks into the data folder. */
+function folder(path: string): Component {
+  return {
+    async start() {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+    },
+  };
+}

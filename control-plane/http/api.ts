@@ -1,0 +1,130 @@
+/** The HTTP API: loopback only, a bearer token, JSON. The command line and the dashboard are its clients. */
+import { rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+
+import { type FastifyInstance, fastify } from 'fastify';
+
+import { AppError, type Clock, type Component, type Log, type Vocabulary } from '#core';
+
+import type { HookRegistry } from '../config/hook-registry.ts';
+import type { SidecarRegistry } from '../config/sidecar-registry.ts';
+import type { Store } from '../store/types.ts';
+import { isAuthorized, isLoopbackHost, parseLoopback, readOrCreateToken } from './access.ts';
+import { errorAnswer } from './errors.ts';
+import { addEventRoutes } from './event-routes.ts';
+import { EventStreams } from './event-stream.ts';
+import { addHookRoutes } from './hook-routes.ts';
+import { toJson } from './json.ts';
+import { addStatusRoutes } from './status-routes.ts';
+
+/** What the routes answer from. */
+export interface ApiParts {
+  readonly hooks: HookRegistry;
+  readonly sidecars: SidecarRegistry;
+  readonly store: Store;
+  readonly vocabulary: Vocabulary;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface HttpApiOptions extends ApiParts {
+  /** `127.0.0.1:7411`; port 0 takes a free one. */
+  readonly listen: string;
+  /** Made on the first start. */
+  readonly tokenFile: string;
+  /** Says where the API is, for the command line; removed on stop. */
+  readonly addressFile: string;
+}
+
+/** What `addressFile` holds. */
+export interface ApiAddress {
+  readonly version: 1;
+  readonly address: string;
+  readonly pid: number;
+}
+
+const BODY_BYTES = 1 << 20;
+
+export class HttpApi implements Component {
+  readonly #options: HttpApiOptions;
+  readonly #streams: EventStreams;
+  #app: FastifyInstance | null = null;
+  #beat: Promise<void> = Promise.resolve();
+  #unsubscribe: (() => void) | null = null;
+  #address = '';
+
+  constructor(options: HttpApiOptions) {
+    this.#options = options;
+    this.#streams = new EventStreams(options.clock);
+  }
+
+  /** `http://127.0.0.1:7411`; '' before start. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** After the store has started. */
+  async start(): Promise<void> {
+    const { listen, tokenFile, addressFile, store, log } = this.#options;
+    const { host, port } = parseLoopback(listen);
+    const token = await readOrCreateToken(tokenFile);
+    const app = createApp(this.#options, this.#streams, token);
+    this.#app = app;
+    try {
+      await app.listen({ host, port });
+    } catch (error) {
+      const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      if (!taken) throw error;
+      throw new AppError('STATE_ILLEGAL', `api address ${listen} is in use; choose another with --api`, {
+        cause: error,
+      });
+    }
+    this.#address = addressOf(app.server.address());
+    const content: ApiAddress = { version: 1, address: this.#address, pid: process.pid };
+    await writeFile(addressFile, `${JSON.stringify(content)}\n`, { mode: 0o600 });
+    this.#unsubscribe = store.subscribe((event) => this.#streams.tell(event));
+    this.#beat = this.#streams.beat();
+    log.info({ address: this.#address }, 'api listening');
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#streams.stop();
+    await this.#beat;
+    await this.#app?.close();
+    if (this.#address !== '') await rm(this.#options.addressFile, { force: true });
+  }
+}
+
+function addressOf(bound: AddressInfo | string | null): string {
+  if (typeof bound !== 'object' || bound === null) return '';
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+function createApp(parts: ApiParts, streams: EventStreams, token: string): FastifyInstance {
+  const app = fastify({ bodyLimit: BODY_BYTES, forceCloseConnections: true, routerOptions: { maxParamLength: 512 } });
+  app.removeContentTypeParser('text/plain');
+  app.setReplySerializer(toJson);
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isLoopbackHost(request.headers.host))
+      return reply.code(403).send(refusal('the Host header names another machine'));
+    if (request.url === '/healthz' || isAuthorized(request.headers.authorization, token)) return undefined;
+    return reply.code(401).header('www-authenticate', 'Bearer').send(refusal('the token is missing or wrong'));
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const { status, body } = errorAnswer(error, parts.log);
+    return reply.code(status).send(body);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ error: { code: 'NOT_FOUND', message: `there is no ${request.method} ${request.url}` } }),
+  );
+  app.get('/healthz', () => ({ status: 'ok' }));
+  addHookRoutes(app, parts);
+  addEventRoutes(app, parts, streams);
+  addStatusRoutes(app, parts);
+  return app;
+}
+
+function refusal(message: string): object {
+  return { error: { code: 'POLICY_REFUSED', message } };
+}

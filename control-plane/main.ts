@@ -1,0 +1,53 @@
+/** The control plane's process: argv, env, signals, exit code. */
+import { Socket } from 'node:net';
+
+import { AppError, createLog, errorText } from '#core';
+
+import { readArguments, USAGE } from './config.ts';
+import { createControlPlane } from './control-plane.ts';
+
+/** Below the grace period of a pod. */
+const DRAIN_MS = 10_000;
+
+async function main(): Promise<void> {
+  const config = readArguments(process.argv.slice(2), process.env);
+  if (!config) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const log = createLog(config.log);
+  const { supervisor } = createControlPlane({ config, log });
+  let stopping: Promise<void> | null = null;
+  const stop = (why: string, exitCode: number): void => {
+    if (stopping) process.exit(1);
+    log.info({ why }, 'stopping');
+    stopping = supervisor
+      .drainAndStop(AbortSignal.timeout(DRAIN_MS))
+      .catch((error: unknown) => log.error({ error: errorText(error) }, 'stop failed'))
+      .finally(() => process.exit(exitCode));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal, 0));
+  for (const defect of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(defect, (error: unknown) => {
+      log.error({ error: error instanceof Error ? error.stack : String(error) }, defect);
+      stop(defect, 1);
+    });
+  }
+  if (process.env.TROTLINE_PARENT_FD !== undefined) {
+    // `trotline up` holds the other end: when it is gone, however it ended, so are we.
+    const parent = new Socket({ fd: Number(process.env.TROTLINE_PARENT_FD) });
+    parent
+      .on('close', () => stop('parent is gone', 0))
+      .on('error', () => undefined)
+      .resume();
+  }
+  await supervisor.start();
+  log.info({ hooks: config.hooks, data: config.data }, 'control plane started');
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`error: ${errorText(error)}\n`);
+  process.exit(error instanceof AppError && (error.code === 'USAGE' || error.code === 'CONFIG_INVALID') ? 2 : 1);
+}

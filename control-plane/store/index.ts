@@ -1,0 +1,14 @@
+export { createStore, type StoreOptions } from './client.ts';
+export { DEFAULT_RETENTION, type Retention } from './retention.ts';
+export type {
+  AuditRecord,
+  ClaimRequestOf,
+  EventDetail,
+  EventQuery,
+  EventSummary,
+  HookOutcome,
+  HookStats,
+  NodeLedger,
+  Override,
+  Store,
+} from './types.ts';

@@ -1,0 +1,91 @@
+/** Reads events with the outcomes that are stored of them. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+import type { StoredQuery } from './messages.ts';
+import { unpackEvent, unpackOutcome } from './record.ts';
+import { bytes, integer, type Row, text } from './rows.ts';
+import type { EventDetail, EventSummary, HookOutcome } from './types.ts';
+
+export const DEFAULT_LIMIT = 100;
+export const MAX_LIMIT = 10_000;
+
+export interface HistoryReader {
+  /** Newest first. */
+  events(query: StoredQuery): EventSummary[];
+  /** By id or a start of it that only one event has. */
+  event(id: string): EventDetail | null;
+  /** In the order of `ids`, without those that are not stored. */
+  summaries(ids: readonly string[]): EventSummary[];
+}
+
+const SUMMARY = 'SELECT e.row, e.id, e.type, e.subject, e.node, e.time_ms FROM events e';
+
+export function createHistoryReader(database: DatabaseSync): HistoryReader {
+  const outcomesOf = database.prepare('SELECT record FROM outcomes WHERE event = ? ORDER BY rowid');
+  const byId = database.prepare(`${SUMMARY} WHERE e.id = ?`);
+  const byStart = database.prepare('SELECT id FROM events WHERE id >= ? AND id < ? LIMIT 2');
+  const recordOf = database.prepare('SELECT record FROM events WHERE id = ?');
+  const summaryOf = (row: Row): EventSummary => readSummary(row, outcomesOf);
+
+  return {
+    events(query) {
+      const { where, values } = conditionsOf(query);
+      const sql = `${SUMMARY} ${where} ORDER BY e.time_ms DESC, e.row DESC LIMIT ?`;
+      const limit = Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT);
+      return database
+        .prepare(sql)
+        .all(...values, limit)
+        .map(summaryOf);
+    },
+    event(id) {
+      const exact = byId.get(id) ?? byId.get(onlyStart(byStart.all(id, `${id}\u{10FFFF}`)) ?? '');
+      if (!exact) return null;
+      const summary = summaryOf(exact);
+      const record = recordOf.get(summary.id);
+      return record ? { ...summary, event: unpackEvent(bytes(record, 'record')) } : null;
+    },
+    summaries: (ids) => ids.flatMap((id) => byId.all(id).map(summaryOf)),
+  };
+}
+
+function onlyStart(rows: readonly Row[]): string | null {
+  const [first, second] = rows;
+  return first && !second ? text(first, 'id') : null;
+}
+
+function conditionsOf({ sinceMs, untilMs, type, hook, node, outcome, alsoIds }: StoredQuery) {
+  const parts: string[] = [];
+  const values: (string | number)[] = [];
+  const add = (part: string, ...given: (string | number)[]): void => {
+    parts.push(part);
+    values.push(...given);
+  };
+  if (sinceMs !== undefined) add('e.time_ms >= ?', sinceMs);
+  if (untilMs !== undefined) add('e.time_ms < ?', untilMs);
+  if (type !== undefined) add('e.type = ?', type);
+  if (node !== undefined) add('e.node = ?', node);
+  if (hook !== undefined || outcome !== undefined) {
+    const ofHook = hook === undefined ? '' : ' AND o.hook = ?';
+    const ofOutcome = outcome === undefined ? '' : ' AND o.outcome = ?';
+    const given = [hook, outcome].filter((value) => value !== undefined);
+    const stored = `EXISTS (SELECT 1 FROM outcomes o WHERE o.event = e.row${ofHook}${ofOutcome})`;
+    add(`(${stored} OR e.id IN (SELECT value FROM json_each(?)))`, ...given, JSON.stringify(alsoIds));
+  }
+  return { where: parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`, values };
+}
+
+function readSummary(row: Row, outcomesOf: StatementSync): EventSummary {
+  return {
+    id: text(row, 'id'),
+    type: text(row, 'type'),
+    subject: text(row, 'subject'),
+    node: text(row, 'node'),
+    timeMs: integer(row, 'time_ms'),
+    hooks: outcomesOf.all(integer(row, 'row')).map((outcome) => readOutcome(bytes(outcome, 'record'))),
+  };
+}
+
+function readOutcome(record: Uint8Array): HookOutcome {
+  const { hook, outcome, reason, uncoordinated, timeMs, attempts } = unpackOutcome(record);
+  return { hook, outcome, reason, uncoordinated, timeMs, attempts, waitsFor: '', nextAttemptMs: 0 };
+}

@@ -1,0 +1,85 @@
+/** Running totals of attempts by hook and node, in the transaction of their outcomes; retention does not touch them. */
+import type { DatabaseSync } from 'node:sqlite';
+
+import type { AttemptRecord, OutcomeRecord } from '#core';
+
+import { integer, numberOrNull, text } from './rows.ts';
+import type { HookStats } from './types.ts';
+
+interface Totals {
+  successes: number;
+  failures: number;
+  timeouts: number;
+  durations: number[];
+}
+
+const ADD = `INSERT INTO stats (hook, node, executions, successes, failures, timeouts, min_ms, max_ms, total_ms, last_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hook, node) DO UPDATE SET
+  executions = executions + excluded.executions, successes = successes + excluded.successes,
+  failures = failures + excluded.failures, timeouts = timeouts + excluded.timeouts,
+  min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms),
+  total_ms = total_ms + excluded.total_ms, last_ms = excluded.last_ms`;
+
+/** Returns what adds new outcomes of a node; call it inside a transaction. */
+export function createStatsWriter(database: DatabaseSync): (node: string, outcomes: readonly OutcomeRecord[]) => void {
+  const add = database.prepare(ADD);
+  return (node, outcomes) => {
+    for (const [hook, { successes, failures, timeouts, durations }] of totalsByHook(outcomes)) {
+      const total = durations.reduce((sum, ms) => sum + ms, 0);
+      const least = durations.reduce((a, b) => Math.min(a, b));
+      const most = durations.reduce((a, b) => Math.max(a, b));
+      add.run(
+        hook,
+        node,
+        durations.length,
+        successes,
+        failures,
+        timeouts,
+        least,
+        most,
+        total,
+        durations.at(-1) ?? null,
+      );
+    }
+  };
+}
+
+export function readStats(database: DatabaseSync): HookStats[] {
+  const rows = database.prepare('SELECT * FROM stats ORDER BY hook, node').all();
+  return rows.map((row) => {
+    const executions = integer(row, 'executions');
+    const totalMs = integer(row, 'total_ms');
+    return {
+      hook: text(row, 'hook'),
+      node: text(row, 'node'),
+      executions,
+      successes: integer(row, 'successes'),
+      failures: integer(row, 'failures'),
+      timeouts: integer(row, 'timeouts'),
+      minMs: numberOrNull(row, 'min_ms'),
+      avgMs: executions === 0 ? null : totalMs / executions,
+      maxMs: numberOrNull(row, 'max_ms'),
+      totalMs,
+      lastMs: numberOrNull(row, 'last_ms'),
+    };
+  });
+}
+
+function totalsByHook(outcomes: readonly OutcomeRecord[]): Map<string, Totals> {
+  const totals = new Map<string, Totals>();
+  for (const { hook, attempts } of outcomes) {
+    if (attempts.length === 0) continue;
+    const of = totals.get(hook) ?? { successes: 0, failures: 0, timeouts: 0, durations: [] };
+    totals.set(hook, of);
+    for (const attempt of attempts) count(of, attempt);
+  }
+  return totals;
+}
+
+/** An attempt that a crash cut short counts as a failure: it did not deliver. */
+function count(totals: Totals, { status, timedOut, durationMs }: AttemptRecord): void {
+  if (timedOut) totals.timeouts += 1;
+  else if (status === 'delivered') totals.successes += 1;
+  else totals.failures += 1;
+  totals.durations.push(durationMs);
+}

@@ -1,0 +1,127 @@
+/** What the control plane keeps and what can be asked of it. Times are wall clock, milliseconds since the epoch. */
+import type {
+  AddressedAnswer,
+  AttemptRecord,
+  ClaimOperation,
+  Component,
+  Ledger,
+  OutcomeRecord,
+  ReportBatch,
+  TrotlineEvent,
+} from '#core';
+
+/** One operation and the sidecar that asks for it. */
+export interface ClaimRequestOf {
+  readonly holder: string;
+  readonly operation: ClaimOperation;
+}
+
+/** The one store; everything it resolves is durable against kill -9. STORE_FAILED: nothing of the call is stored. */
+export interface Store extends Component {
+  /** In the order given; answers for other holders (keys that freed) are among them. */
+  claim(requests: readonly ClaimRequestOf[]): Promise<AddressedAnswer[]>;
+  /** Answers that no request caused: leases that ran out. One listener. */
+  onClaimAnswers(listener: (answers: AddressedAnswer[]) => void): void;
+  /** A commit failed: every waiter is forgotten and must ask again. One listener. */
+  onClaimsReset(listener: () => void): void;
+  /** A sidecar's claim stream ended. Answers for it that follow are for what it asks from then on. */
+  forgetWaiters(holder: string): Promise<void>;
+  /**
+   * Idempotent by sequence; resolves with the sequence up to which everything is stored. Rejects with MESSAGE_INVALID,
+   * nothing stored: a hole in the sequence, or an outcome whose event is neither in the batch nor stored.
+   */
+  report(sidecarId: string, node: string, batch: ReportBatch): Promise<number>;
+  /** Sequence up to which this sidecar's outcomes are stored; 0 for an unknown one. */
+  storedSequence(sidecarId: string): Promise<number>;
+  /** Newest first; pending hooks included from progress. */
+  events(query: EventQuery): Promise<EventSummary[]>;
+  /** By full id or a unique start of it; null when there is none. */
+  event(id: string): Promise<EventDetail | null>;
+  /** Every stored or pending event and outcome after it was stored, for tails; returns the unsubscribe. */
+  subscribe(listener: (summary: EventSummary) => void): () => void;
+  stats(): Promise<HookStats[]>;
+  ledger(): Promise<NodeLedger[]>;
+  overrides(): Promise<Override[]>;
+  /** Null removes it. Writes an audit record. */
+  setOverride(hook: string, enabled: boolean | null, who: string): Promise<void>;
+  audit(limit: number): Promise<AuditRecord[]>;
+}
+
+export interface EventQuery {
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  readonly type?: string;
+  readonly hook?: string;
+  readonly node?: string;
+  readonly outcome?: string;
+  /** 1 to 10,000; default 100. */
+  readonly limit?: number;
+}
+
+/** One hook's word on an event; `outcome` is `pending` before the final one. */
+export interface HookOutcome {
+  readonly hook: string;
+  readonly outcome: OutcomeRecord['outcome'] | 'pending';
+  readonly reason: string;
+  readonly uncoordinated: boolean;
+  readonly timeMs: number;
+  readonly attempts: readonly AttemptRecord[];
+  readonly waitsFor: string;
+  readonly nextAttemptMs: number;
+}
+
+export interface EventSummary {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly node: string;
+  readonly timeMs: number;
+  readonly hooks: readonly HookOutcome[];
+}
+
+export interface EventDetail extends EventSummary {
+  readonly event: TrotlineEvent;
+}
+
+/** Attempts of one hook on one node; executions = successes + failures + timeouts (rows N26, N27). Durations in ms. */
+export interface HookStats {
+  readonly hook: string;
+  readonly node: string;
+  readonly executions: number;
+  readonly successes: number;
+  readonly failures: number;
+  readonly timeouts: number;
+  readonly minMs: number | null;
+  readonly avgMs: number | null;
+  readonly maxMs: number | null;
+  readonly totalMs: number;
+  readonly lastMs: number | null;
+}
+
+/** What a sidecar last said beside what is stored of it. */
+export interface NodeLedger {
+  readonly sidecarId: string;
+  readonly node: string;
+  readonly ledger: Ledger;
+  readonly storedSequence: number;
+  /** Stored outcomes by hook and outcome (`dropped(reason)`), counted over the sidecar's whole life, also beyond retention. */
+  readonly stored: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly updatedMs: number;
+}
+
+/** An administrator's word over a hook's `enabled`. */
+export interface Override {
+  readonly hook: string;
+  readonly enabled: boolean;
+  readonly who: string;
+  readonly whenMs: number;
+}
+
+export interface AuditRecord {
+  readonly id: number;
+  readonly whenMs: number;
+  readonly who: string;
+  readonly act: string;
+  readonly subject: string;
+  readonly detail: string;
+}

@@ -1,0 +1,75 @@
+/** The writing thread: one transaction for all that arrived since the last; answers leave after its commit. */
+import { createClaimStore } from './claim-store.ts';
+import { openWriter } from './database.ts';
+import { createHistoryWriter } from './history.ts';
+import { createLedgerWriter, newOutcomes } from './ledger.ts';
+import { failureOf, type Reply, type ReportRequest, type RequestOf, type WriterCalls } from './messages.ts';
+import { createOverrideWriter } from './overrides.ts';
+import { createRetention } from './retention.ts';
+import { createStatsWriter } from './stats.ts';
+import { serve } from './thread.ts';
+import { createTransactions } from './transaction.ts';
+import { startUpkeep } from './upkeep.ts';
+
+type Request = RequestOf<WriterCalls>;
+
+serve(({ path, retention }, say) => {
+  const { database, close } = openWriter(path);
+  const claims = createClaimStore(database, storeClock());
+  const history = createHistoryWriter(database, Date.now);
+  const addStats = createStatsWriter(database);
+  const ledger = createLedgerWriter(database, Date.now);
+  const setOverride = createOverrideWriter(database, Date.now);
+  const transactions = createTransactions(database, claims, say);
+  const prune = createRetention(database, retention, Date.now);
+  const endUpkeep = startUpkeep({ transactions, claims, prune, pruneEveryMs: retention.everyMs, say });
+
+  const report = ({ sidecarId, node, batch }: ReportRequest): number => {
+    const outcomes = newOutcomes(batch.outcomes, ledger.storedSequence(sidecarId));
+    history.write(batch, outcomes);
+    addStats(node, outcomes);
+    ledger.write(sidecarId, node, outcomes, batch.ledger);
+    return ledger.storedSequence(sidecarId);
+  };
+
+  const answer = (asked: Request): Reply => {
+    const { id } = asked;
+    switch (asked.kind) {
+      case 'claim':
+        return { id, value: claims.apply(asked.request) };
+      case 'forgetWaiters':
+        return { id, value: claims.forgetWaiters(asked.request) };
+      case 'report':
+        return transactions.alone(id, () => report(asked.request));
+      case 'setOverride':
+        return transactions.alone(id, () => setOverride(asked.request));
+      default:
+        return { id, value: null };
+    }
+  };
+
+  const commitAll = (requests: readonly Request[]): Reply[] => {
+    try {
+      return transactions.run(() => requests.map(answer));
+    } catch (error) {
+      const failure = failureOf(error);
+      return requests.map(({ id }) => ({ id, failure }));
+    }
+  };
+
+  return (requests: readonly Request[]) => {
+    const replies = commitAll(requests);
+    if (requests.some(({ kind }) => kind === 'checkpoint')) database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    if (requests.some(({ kind }) => kind === 'close')) {
+      endUpkeep();
+      close();
+    }
+    return replies;
+  };
+});
+
+/** Wall clock at start plus what the monotonic clock counted since: a step of the wall clock changes no lease. */
+function storeClock(): () => number {
+  const offset = Date.now() - performance.now();
+  return () => offset + performance.now();
+}

@@ -1,0 +1,36 @@
+{
+  "variables": { "warnings": ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-O2", "-std=c++17"] },
+  "targets": [
+    {
+      "target_name": "trotline",
+      "sources": ["src/addon.cc", "src/netlink_socket.cc", "src/socket_options.cc", "src/message_parser.cc"],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=10", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
+      "cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
+      "cflags_cc": ["<@(warnings)", "-fexceptions"]
+    },
+    {
+      "target_name": "trotline-spawner",
+      "type": "executable",
+      "sources": [
+        "src/spawner.cc",
+        "src/spawner_program.cc",
+        "src/spawner_protocol.cc",
+        "src/spawner_supervisor.cc",
+        "src/spawner_system.cc"
+      ],
+      "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
+      "cflags_cc": ["<@(warnings)"],
+      "ldflags": ["-static"],
+      "ldflags!": ["-rdynamic"]
+    },
+    {
+      "target_name": "link-producer",
+      "type": "executable",
+      "sources": ["src/link_producer.cc"],
+      "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
+      "cflags_cc": ["<@(warnings)"],
+      "ldflags!": ["-rdynamic"]
+    }
+  ]
+}

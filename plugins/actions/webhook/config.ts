@@ -1,0 +1,35 @@
+import { Duration, Type } from '#core';
+
+import { Secret } from '../../secrets.ts';
+
+/** Headers that say what the delivery is, or how the connection works: never a hook's to set. */
+const RESERVED =
+  'content-type|content-length|content-encoding|idempotency-key|webhook-.*|traceparent|host|connection|keep-alive|' +
+  'proxy-.*|te|trailer|transfer-encoding|upgrade|expect';
+
+export const config = Type.Object(
+  {
+    url: Type.String({
+      pattern: '^https?://[^/?#@\\s]+([/?#]\\S*)?$',
+      format: 'url',
+      description: 'Endpoint that receives the event; without user and password.',
+    }),
+    timeout: Duration({ default: '5s', minimum: '100ms', description: 'Limit for one request.' }),
+    secret: Type.Optional(
+      Secret({
+        pattern: '^(?!whsec_)|^whsec_[A-Za-z0-9+/]+={0,2}$',
+        description: 'Signs each request: `whsec_` and base64, or any other text, whose bytes are the key.',
+      }),
+    ),
+    headers: Type.Record(
+      Type.String(),
+      Secret({ pattern: '^[\\t\\x20-\\x7e]+$', description: 'Value of the header: one line of ASCII.' }),
+      {
+        default: {},
+        propertyNames: { type: 'string', pattern: `^(?!(?i:${RESERVED})$)[\\w!#$%&'*+.^\`|~-]+$` },
+        description: 'Further headers; their values are treated as secrets.',
+      },
+    ),
+  },
+  { additionalProperties: false },
+);

@@ -1,0 +1,69 @@
+/** Posts each event as a signed CloudEvent to one HTTP endpoint. Config, permissions and risks: ./README.md. */
+import { type ActionContext, AppError, type Attempt, defineAction, durationText, errorText, type Result } from '#core';
+
+import { concealer, missingSecrets } from '../../secrets.ts';
+import { readAnswer } from './answer.ts';
+import { Breaker } from './breaker.ts';
+import { config } from './config.ts';
+import { createRequests } from './request.ts';
+
+export const webhook = defineAction({
+  type: 'webhook',
+  stability: 'experimental',
+  config,
+  create: (options, context) => {
+    const missing = missingSecrets(config, options);
+    if (missing.length > 0) {
+      const reason = `secret unavailable: ${missing.join(', ')}`;
+      return { handle: async () => ({ status: 'retry', reason }) };
+    }
+    const requestOf = createRequests(options, context.clock);
+    const conceal = concealer(config, options);
+    const breaker = new Breaker(context.clock);
+    return {
+      async handle(event, attempt) {
+        const request = requestOf(event, attempt);
+        const post = () => postOnce(options.url, request, options.timeout, attempt, context);
+        try {
+          const result = await breaker.run(post);
+          return result.output === undefined ? result : { ...result, output: conceal(result.output) };
+        } catch (error) {
+          if (!attempt.signal.aborted) throw error;
+          return { status: 'retry', reason: `aborted: ${errorText(attempt.signal.reason)}` };
+        }
+      },
+    };
+  },
+});
+
+/** Throws only when the attempt was aborted: that says nothing about the endpoint. */
+async function postOnce(
+  url: string,
+  request: RequestInit,
+  timeoutMs: number,
+  attempt: Attempt,
+  { clock, fetch }: ActionContext,
+): Promise<Result> {
+  attempt.signal.throwIfAborted();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const started = clock.monotonic();
+  try {
+    const response = await fetch(url, { ...request, signal: AbortSignal.any([attempt.signal, timeout]) });
+    return await readAnswer(response, url, clock.monotonic() - started, clock.now());
+  } catch (error) {
+    attempt.signal.throwIfAborted();
+    if (error instanceof AppError && error.code === 'POLICY_REFUSED') {
+      return { status: 'rejected', reason: error.message };
+    }
+    if (timeout.aborted) return { status: 'retry', reason: `no answer in ${durationText(timeoutMs)}`, timedOut: true };
+    return { status: 'retry', reason: `endpoint not reached: ${problemOf(error)}` };
+  }
+}
+
+/** What went wrong at the bottom: `fetch failed` alone helps nobody. */
+function problemOf(error: unknown): string {
+  let inner = error;
+  while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;
+  if (inner instanceof AggregateError) inner = inner.errors[0];
+  return errorText(inner);
+}

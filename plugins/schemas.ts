@@ -1,0 +1,14 @@
+/** The schemas alone, so that the control plane can refuse a bad hook without importing any plugin's work. */
+import type { ObjectSchema, Vocabulary } from '#core';
+
+import { config as script } from './actions/script/config.ts';
+import { config as webhook } from './actions/webhook/config.ts';
+import { eventTypes as netlink } from './sources/netlink/config.ts';
+
+export const vocabulary: Vocabulary = {
+  actions: new Map<string, ObjectSchema>([
+    ['script', script],
+    ['webhook', webhook],
+  ]),
+  sources: new Map<string, readonly string[]>([['netlink', netlink]]),
+};

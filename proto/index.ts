@@ -1,0 +1,36 @@
+export * as convert from './convert.ts';
+export {
+  HealthCheckResponse_ServingStatus,
+  HealthClient,
+  type HealthServer,
+  HealthService,
+} from './gen/grpc/health/v1/health.ts';
+export {
+  type ClaimAnswer as WireClaimAnswer,
+  ClaimRequest,
+  ClaimResponse,
+  ClaimServiceClient,
+  type ClaimServiceServer,
+  ClaimServiceService,
+} from './gen/trotline/v1/claim.ts';
+export {
+  Applied,
+  ApplyState,
+  ConfigServiceClient,
+  type ConfigServiceServer,
+  ConfigServiceService,
+  Hello,
+  HookApplied,
+  HookSet,
+  Plugin,
+  PluginKind,
+  WatchRequest,
+  WatchResponse,
+} from './gen/trotline/v1/config.ts';
+export {
+  PublishRequest,
+  PublishResponse,
+  ReportServiceClient,
+  type ReportServiceServer,
+  ReportServiceService,
+} from './gen/trotline/v1/report.ts';

@@ -1,0 +1,16 @@
+import { FIELDS, type Hook, hookId, type TrotlineEvent } from '#core';
+
+/** What makes one incident of a node-local source, where the hook does not say. */
+const NODE_LOCAL_KEY: readonly string[] = ['node', 'type', 'subject'];
+
+/** Every key begins with the hook's namespace and name (design section 4). Values are JSON, so none can imitate another. */
+export function claimKey(hook: Hook, event: TrotlineEvent): string {
+  const fields = hook.spec.dedup?.key ?? NODE_LOCAL_KEY;
+  return JSON.stringify([hookId(hook), ...fields.map((field) => valueOf(field, event))]);
+}
+
+function valueOf(field: string, event: TrotlineEvent): string | number | boolean | null {
+  if (field === 'node' || field === 'type' || field === 'subject') return event[field];
+  const value = FIELDS.get(field)?.read(event) ?? null;
+  return typeof value === 'bigint' ? value.toString() : value;
+}

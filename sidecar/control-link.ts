@@ -1,0 +1,136 @@
+import { type ClientDuplexStream, credentials, type ClientOptions, Metadata } from '@grpc/grpc-js';
+
+import { AppError, type Clock, errorText, type Log } from '#core';
+
+/** Pause before another try to reach the control plane: doubles from the first to the last, with jitter. */
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 2000;
+
+export const CHANNEL_OPTIONS: ClientOptions = {
+  'grpc.max_receive_message_length': 64 << 20,
+  'grpc.initial_reconnect_backoff_ms': FIRST_PAUSE_MS,
+  'grpc.max_reconnect_backoff_ms': LAST_PAUSE_MS,
+  'grpc.min_reconnect_backoff_ms': FIRST_PAUSE_MS,
+};
+
+/** Refuses what needs TLS and a credential (design section 5): everything but a Unix socket. */
+export function checkAddress(address: string): string {
+  if (/^unix:\/[^\0]+$/.test(address)) return address;
+  throw new AppError(
+    'POLICY_REFUSED',
+    `control plane address "${address}" needs TLS and a credential, expected unix:/path/to.sock`,
+  );
+}
+
+export const channelCredentials = credentials.createInsecure();
+
+export interface StreamHandlers<Request, Response> {
+  /** Opens a new stream on the channel. */
+  readonly open: (metadata: Metadata) => ClientDuplexStream<Request, Response>;
+  /** The stream was opened: say who we are. It may still fail. */
+  readonly onOpen: (send: (request: Request) => boolean) => void;
+  readonly onMessage: (message: Response) => void;
+  /** The stream ended; another try follows. Called once per opened stream. */
+  readonly onLost: (reason: string) => void;
+}
+
+/** One stream to the control plane that is opened again whenever it ends. */
+export class StreamLink<Request, Response> {
+  readonly #name: string;
+  readonly #handlers: StreamHandlers<Request, Response>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #halt = new AbortController();
+  #call: ClientDuplexStream<Request, Response> | null = null;
+  #loop: Promise<void> = Promise.resolve();
+  #lastReason = '';
+
+  constructor(name: string, handlers: StreamHandlers<Request, Response>, clock: Clock, log: Log) {
+    this.#name = name;
+    this.#handlers = handlers;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Whether the stream took it and wants more; false also when there is no stream: what was sent may be lost. */
+  readonly send = (request: Request): boolean => {
+    const call = this.#call;
+    return call !== null && call.write(request);
+  };
+
+  get open(): boolean {
+    return this.#call !== null;
+  }
+
+  /** Resolves when the stream takes more again, or is gone. */
+  drained(): Promise<void> {
+    const call = this.#call;
+    if (!call || !call.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      call.once('drain', resolve);
+      call.once('close', resolve);
+      call.once('error', () => resolve());
+    });
+  }
+
+  /** Ends the stream politely. */
+  async stop(): Promise<void> {
+    this.#halt.abort(new AppError('STATE_ILLEGAL', 'the link was stopped'));
+    const call = this.#call;
+    call?.end();
+    call?.cancel();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!this.#halt.signal.aborted) {
+      const heard = await this.#once();
+      pauseMs = heard ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS);
+      await this.#clock.sleep(pauseMs * (0.5 + Math.random()), this.#halt.signal).catch(() => undefined);
+    }
+  }
+
+  /** One stream from open to end; resolves with whether anything came over it. */
+  #once(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const call = this.#handlers.open(new Metadata({ waitForReady: false }));
+      let heard = false;
+      let ended = false;
+      const end = (reason: string): void => {
+        if (ended) return;
+        ended = true;
+        this.#call = null;
+        if (reason !== this.#lastReason && !this.#halt.signal.aborted) {
+          this.#log.warn({ stream: this.#name, reason }, 'control plane stream ended');
+        }
+        this.#lastReason = reason;
+        this.#handlers.onLost(reason);
+        resolve(heard);
+      };
+      call.on('data', (message: Response) => {
+        if (!heard) this.#log.info({ stream: this.#name }, 'control plane stream opened');
+        heard = true;
+        this.#lastReason = '';
+        this.#receive(call, message);
+      });
+      call.on('error', (error) => end(errorText(error)));
+      call.on('end', () => end('ended by the control plane'));
+      this.#call = call;
+      this.#handlers.onOpen(this.send);
+    });
+  }
+
+  #receive(call: ClientDuplexStream<Request, Response>, message: Response): void {
+    try {
+      this.#handlers.onMessage(message);
+    } catch (error) {
+      this.#log.error({ stream: this.#name, error: errorText(error) }, 'control plane sent an unusable message');
+      call.cancel();
+    }
+  }
+}

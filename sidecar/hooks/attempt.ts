@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+
+import {
+  AppError,
+  ATTRIBUTE,
+  type AttemptRecord,
+  type AttemptStatus,
+  type Clock,
+  endDefect,
+  errorText,
+  type Log,
+  type Result,
+  SPAN,
+  startSpan,
+  traceparentOf,
+  type TrotlineEvent,
+} from '#core';
+
+import type { Entry } from '../journal/entry.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { ActionInstance } from './runtime.ts';
+
+export interface AttemptDeps {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface AttemptEnd {
+  readonly record: AttemptRecord;
+  /** Of a `retry`: the receiver asks for at least this pause. */
+  readonly afterMs: number;
+}
+
+/** Stable over retries and restarts: a digest of hook, action and event (design section 6.4). */
+export function deliveryId(
+  hook: string,
+  { index, type }: Pick<ActionInstance, 'index' | 'type'>,
+  eventId: string,
+): string {
+  return createHash('sha256').update(`${hook}\n${index}\n${type}\n${eventId}`).digest('hex').slice(0, 32);
+}
+
+/**
+ * One attempt: recorded as started before it touches the world. The caller records its end. An attempt whose signal
+ * aborted is interrupted, unless it was delivered all the same.
+ */
+export async function makeAttempt(
+  { journal, clock, log }: AttemptDeps,
+  entry: Entry,
+  event: TrotlineEvent,
+  instance: ActionInstance,
+  number: number,
+  signal: AbortSignal,
+): Promise<AttemptEnd> {
+  const id = deliveryId(entry.hook, instance, entry.eventId);
+  const startedMs = clock.now();
+  const { index: action, type: actionType } = instance;
+  await journal.started(entry, { action, actionType, number, deliveryId: id, startedMs });
+  const span = startSpan(
+    SPAN.attempt,
+    {
+      [ATTRIBUTE.hook]: entry.hook,
+      [ATTRIBUTE.action]: actionType,
+      [ATTRIBUTE.attempt]: number,
+      [ATTRIBUTE.deliveryId]: id,
+      [ATTRIBUTE.eventId]: entry.eventId,
+    },
+    event.traceparent,
+  );
+  const traceparent = traceparentOf(span);
+  const startedAt = clock.monotonic();
+  let result: Result;
+  let cut: string | null = null;
+  try {
+    const attempt = {
+      deliveryId: id,
+      number,
+      hook: entry.hook,
+      signal,
+      ...(traceparent === undefined ? {} : { traceparent }),
+    };
+    result = await instance.action.handle(event, attempt);
+  } catch (error) {
+    // A throw under an aborted signal is the abort; any other is a defect of the action.
+    if (!signal.aborted) log.error({ hook: entry.hook, action: actionType, error }, 'action threw');
+    result = { status: 'rejected', reason: errorText(error) };
+    if (!signal.aborted) endDefect(span, error);
+  }
+  const status: AttemptStatus = signal.aborted && result.status !== 'delivered' ? 'interrupted' : result.status;
+  const reason =
+    status === 'interrupted' ? errorText(signal.reason) : result.status === 'delivered' ? '' : result.reason;
+  span.setAttributes({ [ATTRIBUTE.result]: status, [ATTRIBUTE.reason]: reason });
+  span.end();
+  const record: AttemptRecord = {
+    action,
+    actionType,
+    number,
+    deliveryId: id,
+    status,
+    reason,
+    detail: result.detail ?? '',
+    output: result.output ?? '',
+    timedOut: result.timedOut ?? false,
+    startedMs,
+    durationMs: clock.monotonic() - startedAt,
+  };
+  return { record, afterMs: result.status === 'retry' ? (result.afterMs ?? 0) : 0 };
+}
+
+/** The end of an attempt that a crash cut short. */
+export function interrupted(open: Entry['open'][number], clock: Clock): AttemptRecord {
+  return {
+    ...open,
+    status: 'interrupted',
+    reason: 'the sidecar ended during the attempt',
+    detail: '',
+    output: '',
+    timedOut: false,
+    durationMs: Math.max(0, clock.now() - open.startedMs),
+  };
+}

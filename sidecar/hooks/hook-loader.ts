@@ -1,0 +1,115 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import {
+  type Action,
+  type ActionContext,
+  type ActionDefinition,
+  AppError,
+  ATTRIBUTE,
+  errorText,
+  type Hook,
+  hookId,
+  Lifecycle,
+  type Log,
+  parseConfig,
+  SPAN,
+  startSpan,
+} from '#core';
+
+import type { HookFate } from '../config-client.ts';
+import { compileHook } from '../router.ts';
+import type { HookSet } from './hook-set.ts';
+import type { ActionInstance, HookRuntime } from './runtime.ts';
+
+/** Hooks that are compiled before the event loop gets a turn. */
+const SLICE = 10;
+
+export interface HookLoaderOptions {
+  readonly set: HookSet;
+  readonly actions: ReadonlyMap<string, ActionDefinition>;
+  /** The node's policy: action types that may run here. */
+  readonly allowed: (type: string) => boolean;
+  readonly context: (hook: Hook, type: string) => ActionContext;
+  readonly log: Log;
+}
+
+/** Makes a set of hooks run: a hook whose digest is unchanged is left alone, a broken one keeps its last good version. */
+export class HookLoader {
+  readonly #options: HookLoaderOptions;
+  #version = '';
+  #fates: readonly HookFate[] = [];
+
+  constructor(options: HookLoaderOptions) {
+    this.#options = options;
+  }
+
+  get held(): { readonly version: string; readonly fates: readonly HookFate[] } {
+    return { version: this.#version, fates: this.#fates };
+  }
+
+  /** `final`: the set is the control plane's word; what waits for hooks that are not in it is dropped. */
+  async apply(version: string, hooks: readonly Hook[], final: boolean): Promise<readonly HookFate[]> {
+    const { set, log } = this.#options;
+    const span = startSpan(SPAN.configApply, {
+      [ATTRIBUTE.configVersion]: version,
+      [ATTRIBUTE.hookCount]: hooks.length,
+    });
+    const runtimes: HookRuntime[] = [];
+    const fates: HookFate[] = [];
+    for (const [index, hook] of hooks.entries()) {
+      if (index % SLICE === SLICE - 1) await nextTurn();
+      const { runtime, failure } = await this.#load(hook);
+      if (runtime) runtimes.push(runtime);
+      fates.push({ hook, failure });
+    }
+    await set.replace(runtimes, final);
+    this.#version = version;
+    this.#fates = fates;
+    const failed = fates.filter(({ failure }) => failure !== null).length;
+    log.info({ version, applied: fates.length - failed, failed }, 'hooks applied');
+    span.end();
+    return fates;
+  }
+
+  async #load(hook: Hook): Promise<{ runtime: HookRuntime | undefined; failure: string | null }> {
+    const running = this.#options.set.get(hookId(hook));
+    if (running?.hook.digest === hook.digest) return { runtime: running, failure: null };
+    try {
+      return { runtime: await this.#create(hook), failure: null };
+    } catch (error) {
+      this.#options.log.warn({ hook: hookId(hook), error: errorText(error) }, 'hook failed');
+      return { runtime: running, failure: errorText(error) };
+    }
+  }
+
+  async #create(hook: Hook): Promise<HookRuntime> {
+    const compiled = compileHook(hook);
+    const lives: Lifecycle[] = [];
+    const actions: ActionInstance[] = [];
+    const stop = async (): Promise<void> => {
+      await Promise.all(lives.map((life) => life.stop()));
+    };
+    try {
+      for (const [index, { type, config }] of hook.spec.actions.entries()) {
+        const action = this.#action(hook, type, config);
+        const life = new Lifecycle(`action(${type})`, action);
+        lives.push(life);
+        await life.start();
+        actions.push({ index, type, action });
+      }
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    return { ...compiled, actions, stop };
+  }
+
+  #action(hook: Hook, type: string, config: unknown): Action {
+    const definition = this.#options.actions.get(type);
+    if (!definition) throw new AppError('CONFIG_INVALID', `unknown action "${type}"`);
+    if (!this.#options.allowed(type))
+      throw new AppError('POLICY_REFUSED', `action "${type}" is not allowed by the policy of this node`);
+    const parsed = parseConfig(definition.config, config, `action "${type}"`);
+    return definition.create(parsed, this.#options.context(hook, type));
+  }
+}

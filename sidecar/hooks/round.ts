@@ -1,0 +1,82 @@
+import { type AttemptRecord, type Hook, type OutcomeName, type TrotlineEvent } from '#core';
+
+import type { Entry } from '../journal/entry.ts';
+import { type AttemptDeps, makeAttempt } from './attempt.ts';
+import type { ActionInstance, HookRuntime } from './runtime.ts';
+
+/** Attempts in a round, and the pauses between them (design section 6.7). */
+const ATTEMPTS = 3;
+const PAUSES_MS = [1000, 2000];
+/** A receiver that asks for a longer pause than this ends the round. */
+const LONGEST_PAUSE_MS = 10_000;
+
+/** How an action of an entry stands: final, or pending with the pause that its receiver asked for. */
+export type ActionEnd =
+  | 'delivered'
+  | 'rejected'
+  | 'interrupted'
+  | { readonly afterMs: number; readonly reason: string };
+
+/** What is final for one action by its attempts so far; null: nothing is. */
+export function finalOf(attempts: readonly AttemptRecord[], action: number, { spec }: Hook): ActionEnd | null {
+  const last = attempts.findLast((attempt) => attempt.action === action);
+  if (last?.status === 'delivered' || last?.status === 'rejected') return last.status;
+  return last?.status === 'interrupted' && spec.onInterrupt === 'giveUp' ? 'interrupted' : null;
+}
+
+export interface RoundOptions {
+  readonly deps: AttemptDeps;
+  readonly runtime: HookRuntime;
+  readonly entry: Entry;
+  readonly event: TrotlineEvent;
+  /** Ends attempts. */
+  readonly signal: AbortSignal;
+  /** Ends the pauses between them: the round is then over. */
+  readonly waitSignal: AbortSignal;
+  /** Whether giveUpAfter has passed. */
+  readonly expired: () => boolean;
+  /** Collects the attempts of the round; those before it are `entry.attempts`. */
+  readonly attempts: AttemptRecord[];
+  /** False: a final attempt is left to be recorded with the outcome. */
+  readonly recordFinal: boolean;
+  readonly onRetry: (nextAttemptMs: number) => void;
+}
+
+/** One round: all actions that are not final start together, each with up to three attempts. */
+export function runRound(options: RoundOptions): Promise<ActionEnd[]> {
+  return Promise.all(options.runtime.actions.map((instance) => runAction(options, instance)));
+}
+
+async function runAction(options: RoundOptions, instance: ActionInstance): Promise<ActionEnd> {
+  const { deps, runtime, entry, event, signal, waitSignal, attempts } = options;
+  const before = finalOf(attempts, instance.index, runtime.hook);
+  if (before) return before;
+  let number = attempts.findLast(({ action }) => action === instance.index)?.number ?? 0;
+  for (let tried = 1; ; tried++) {
+    const { record, afterMs } = await makeAttempt(deps, entry, event, instance, ++number, signal);
+    attempts.push(record);
+    const final = finalOf(attempts, instance.index, runtime.hook);
+    if (!final || options.recordFinal) await deps.journal.result(entry, record);
+    if (final) return final;
+    const { reason } = record;
+    if (signal.aborted || tried === ATTEMPTS || afterMs > LONGEST_PAUSE_MS || options.expired())
+      return { afterMs, reason };
+    const pauseMs = Math.max(afterMs, jittered(PAUSES_MS[tried - 1] ?? 0));
+    options.onRetry(deps.clock.now() + pauseMs);
+    await deps.clock.sleep(pauseMs, waitSignal).catch(() => undefined);
+    if (signal.aborted || waitSignal.aborted) return { afterMs: 0, reason };
+  }
+}
+
+/** ±50 %. */
+export function jittered(ms: number): number {
+  return ms * (0.5 + Math.random());
+}
+
+const WORST: readonly OutcomeName[] = ['rejected', 'expired', 'interrupted', 'delivered'];
+
+/** The worst of the actions' ends, once all are final or the time is up (design section 6.5). */
+export function outcomeOf(ends: readonly ActionEnd[]): OutcomeName {
+  const names = new Set<string>(ends.map((end) => (typeof end === 'string' ? end : 'expired')));
+  return WORST.find((name) => names.has(name)) ?? 'delivered';
+}

@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { AppError } from '#core';
+
+/** The sidecar's stable id: made once in a data folder. Its claims and report sequence belong to it. */
+export async function sidecarId(data: string): Promise<string> {
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  const path = join(data, 'sidecar-id');
+  const known = await readFile(path, 'utf8').catch(() => null);
+  if (known !== null) {
+    const id = known.trim();
+    if (/^[0-9a-f-]{36}$/.test(id)) return id;
+    throw new AppError('STORE_FAILED', `${path} holds no sidecar id: ${JSON.stringify(id.slice(0, 40))}`);
+  }
+  const id = randomUUID();
+  const file = await open(`${path}.new`, 'w', 0o600);
+  await file.writeFile(`${id}\n`);
+  await file.datasync();
+  await file.close();
+  await rename(`${path}.new`, path);
+  return id;
+}

@@ -1,0 +1,27 @@
+import type { AttemptRecord, OutcomeRecord, TrotlineEvent } from '#core';
+
+import type { Moment } from '../boottime.ts';
+import type { StartedRecord } from './records.ts';
+import type { Position } from './segment-log.ts';
+
+/** One event for one hook, from routed to reported. The journal owns it; others read it. */
+export interface Entry {
+  readonly n: number;
+  readonly hook: string;
+  readonly eventId: string;
+  readonly at: Moment;
+  readonly bootId: string;
+  /** Null when it was put away to save memory: `journal.event(entry)` reads it back. */
+  event: TrotlineEvent | null;
+  /** Record that holds the event. */
+  position: Position;
+  /** Attempts that were started and have no result. */
+  open: readonly Omit<StartedRecord, 'k' | 'n'>[];
+  attempts: readonly AttemptRecord[];
+  /** Sequence of the final outcome; 0 while pending. */
+  sequence: number;
+  /** Null while pending, or when put away: `journal.outcome(entry)` reads it back. */
+  final: OutcomeRecord | null;
+  /** Record that holds the outcome; null while pending. */
+  finalPosition: Position | null;
+}

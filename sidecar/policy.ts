@@ -1,0 +1,118 @@
+/** What this node allows whatever the control plane says: the policy file, set at deployment (design section 8). */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { checkConfig, Choice, ConfigError, errorText, type Infer, type Issue, readDocuments, Type } from '#core';
+
+import { isDestination } from './destinations.ts';
+
+const closed = { additionalProperties: false } as const;
+
+/** The file. A missing key has the strictest value, but for `actions`. */
+export const NodePolicyFile = Type.Object(
+  {
+    version: Type.Literal(1, { description: 'Of this format.' }),
+    actions: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]*$' }), {
+        description: 'Types of actions that hooks may use here; missing: all that are built in.',
+      }),
+    ),
+    script: Type.Object(
+      {
+        directories: Type.Array(Type.String({ pattern: '^/' }), {
+          default: [],
+          description: 'Programs are in or below one of these; empty: none may run.',
+        }),
+        users: Type.Array(Type.String({ minLength: 1 }), {
+          default: [],
+          description: 'What `user` of a script may say, letter for letter: `nobody`, `nobody:nogroup`.',
+        }),
+        shell: Type.Boolean({ default: false, description: 'Whether shell text of nlmon documents runs.' }),
+        writable: Choice(['refuse', 'warn'], {
+          default: 'refuse',
+          description: "When others than root and the sidecar's user could change a program.",
+        }),
+      },
+      { ...closed, default: {}, description: 'What the script action may run.' },
+    ),
+    webhook: Type.Object(
+      {
+        allow: Type.Array(Type.String(), {
+          default: [],
+          description: 'Destinations beside the open internet: CIDR, address or host name.',
+        }),
+      },
+      { ...closed, default: {}, description: 'Where the webhook action may connect to.' },
+    ),
+  },
+  closed,
+);
+
+export interface NodePolicy {
+  /** Types of actions; null: all that are built in. */
+  readonly actions: readonly string[] | null;
+  readonly script: Infer<typeof NodePolicyFile>['script'];
+  readonly webhook: Infer<typeof NodePolicyFile>['webhook'];
+}
+
+/** Without a file: every built-in action, no program, and webhooks to the open internet alone. */
+export const DEFAULT_POLICY: NodePolicy = parsePolicy('version: 1', 'default policy');
+
+/** Throws a ConfigError with every problem, each with its line; a file that does not exist is the default policy. */
+export async function readPolicy(path: string): Promise<NodePolicy> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return DEFAULT_POLICY;
+    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${errorText(error)}`, file: path }]);
+  }
+  return parsePolicy(text, path);
+}
+
+/** As `readPolicy`, of a text; `file` is how issues call it. */
+export function parsePolicy(text: string, file: string): NodePolicy {
+  const [document, second] = readDocuments(text, file);
+  if (!document) throw new ConfigError(file, [{ path: '', message: 'is empty', expected: '`version: 1`', file }]);
+  if (second) throw new ConfigError(file, [second.place({ path: '', message: 'is a second document' })]);
+  const { value, issues } = checkConfig(NodePolicyFile, document.value);
+  const all = [...issues, ...destinationIssues(value?.webhook.allow ?? [])];
+  if (value === null || all.length > 0)
+    throw new ConfigError(
+      file,
+      all.map((issue) => document.place(issue)),
+    );
+  return { actions: value.actions ?? null, script: value.script, webhook: value.webhook };
+}
+
+export interface PolicyForUpOptions {
+  readonly hooksDirectory: string;
+  /** The calling user's name. */
+  readonly user: string;
+}
+
+/** The policy of `trotline up`: one person's machine, whose hooks are that person's own (design section 8). */
+export function policyForUp({ hooksDirectory, user }: PolicyForUpOptions): NodePolicy {
+  return {
+    actions: null,
+    script: { directories: [resolve(hooksDirectory)], users: [user], shell: true, writable: 'warn' },
+    webhook: { allow: ['0.0.0.0/0', '::/0'] },
+  };
+}
+
+/** Whether hooks may use this type of action here; `builtins` are the types that came with the sidecar. */
+export function allowsAction({ actions }: NodePolicy, type: string, builtins: readonly string[]): boolean {
+  return (actions ?? builtins).includes(type);
+}
+
+function destinationIssues(allow: readonly string[]): Issue[] {
+  return allow.flatMap((entry, index) => {
+    if (isDestination(entry)) return [];
+    const message = `${JSON.stringify(entry)} is no destination`;
+    return [{ path: `/webhook/allow/${index}`, message, expected: 'a CIDR, an address or a host name' }];
+  });
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

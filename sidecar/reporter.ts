@@ -1,0 +1,195 @@
+import {
+  ATTRIBUTE,
+  type AttemptRecord,
+  type Clock,
+  type Component,
+  errorText,
+  type Ledger,
+  type Log,
+  type ProgressRecord,
+  SPAN,
+  startSpan,
+  type TrotlineEvent,
+} from '#core';
+import { convert, type PublishRequest, type PublishResponse, ReportServiceClient } from '#proto';
+
+import { CHANNEL_OPTIONS, channelCredentials, StreamLink } from './control-link.ts';
+import type { Entry } from './journal/entry.ts';
+import type { Journal } from './journal/journal.ts';
+
+/** Outcomes in one request, and sent without an acknowledgement. */
+const BATCH = 200;
+const UNACKNOWLEDGED = 4000;
+const LEDGER_MS = 1000;
+
+export interface ReporterOptions {
+  readonly address: string;
+  readonly sidecarId: string;
+  readonly node: string;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The newest ledger; asked once a second and with the last report. */
+  readonly ledger: () => Ledger;
+}
+
+interface Progress {
+  readonly entry: Entry;
+  readonly attempts: readonly AttemptRecord[];
+  readonly waitsFor: string;
+  readonly nextAttemptMs: number;
+}
+
+/** Tells the control plane outcomes in sequence until each is acknowledged, and beside them progress and the ledger. */
+export class Reporter implements Component {
+  readonly #options: ReporterOptions;
+  readonly #service: ReportServiceClient;
+  readonly #link: StreamLink<PublishRequest, PublishResponse>;
+  readonly #progress = new Map<Entry, Progress>();
+  #sent = 0;
+  #ready = false;
+  #sending = false;
+  #wanted = false;
+  #lastLedger = '';
+  #ticker: NodeJS.Timeout | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+    this.#service = new ReportServiceClient(options.address, channelCredentials, CHANNEL_OPTIONS);
+    this.#link = new StreamLink(
+      'reports',
+      {
+        open: (metadata) => this.#service.publish(metadata),
+        onOpen: (send) => void send(convert.reportToProto(NOTHING, options.sidecarId, options.node)),
+        onMessage: (message) => this.#acknowledged(Number(message.storedSequence)),
+        onLost: () => this.#lost(),
+      },
+      options.clock,
+      options.log,
+    );
+  }
+
+  start(): Promise<void> {
+    this.#link.start();
+    this.#ticker = setInterval(() => this.notify(), LEDGER_MS).unref();
+    return Promise.resolve();
+  }
+
+  /** Until everything is acknowledged; without a control plane it does not wait: the journal keeps the rest. */
+  async drain(deadline: AbortSignal): Promise<void> {
+    if (!this.#ready) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      deadline.addEventListener('abort', () => resolve(), { once: true });
+      this.notify();
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#ticker) clearInterval(this.#ticker);
+    await this.#link.stop();
+    this.#service.close();
+  }
+
+  /** There is something to tell. */
+  readonly notify = (): void => {
+    this.#wanted = true;
+    if (this.#sending || !this.#ready) return;
+    this.#sending = true;
+    setImmediate(() => {
+      this.#sendAll()
+        .catch((error: unknown) => this.#options.log.error({ error: errorText(error) }, 'report failed'))
+        .finally(() => (this.#sending = false));
+    });
+  };
+
+  /** How a pending entry stands; the newest word wins. */
+  readonly progress = (
+    entry: Entry,
+    attempts: readonly AttemptRecord[],
+    waitsFor: string,
+    nextAttemptMs: number,
+  ): void => {
+    this.#progress.set(entry, { entry, attempts, waitsFor, nextAttemptMs });
+    this.notify();
+  };
+
+  async #sendAll(): Promise<void> {
+    while (this.#wanted && this.#ready) {
+      this.#wanted = false;
+      for (;;) {
+        const { journal } = this.#options;
+        const room = UNACKNOWLEDGED - (this.#sent - journal.ackedSequence);
+        const entries = room > 0 ? journal.unreported(this.#sent, Math.min(BATCH, room)) : [];
+        if (!(await this.#send(entries))) break;
+        await this.#link.drained();
+      }
+    }
+    this.#checkDrained();
+  }
+
+  /** False when there was nothing to send. */
+  async #send(entries: readonly Entry[]): Promise<boolean> {
+    const { journal } = this.#options;
+    const pending = [...this.#progress.values()].filter(({ entry }) => entry.sequence === 0).slice(0, BATCH);
+    this.#progress.clear();
+    const ledger = this.#changedLedger();
+    if (entries.length === 0 && pending.length === 0 && ledger === null) return false;
+    const events = new Map<string, TrotlineEvent>();
+    for (const entry of [...entries, ...pending.map(({ entry }) => entry)]) {
+      if (!events.has(entry.eventId)) events.set(entry.eventId, await journal.event(entry));
+    }
+    const outcomes = await Promise.all(entries.map((entry) => journal.outcome(entry)));
+    if (!this.#ready) return false;
+    const spans = outcomes.map(({ eventId, hook }) =>
+      startSpan(
+        SPAN.report,
+        { [ATTRIBUTE.eventId]: eventId, [ATTRIBUTE.hook]: hook },
+        events.get(eventId)?.traceparent,
+      ),
+    );
+    const progress = pending.map(progressRecord);
+    this.#link.send(convert.reportToProto({ events: [...events.values()], outcomes, progress, ledger }, '', ''));
+    this.#sent = outcomes.at(-1)?.sequence ?? this.#sent;
+    for (const span of spans) span.end();
+    return entries.length > 0;
+  }
+
+  #changedLedger(): Ledger | null {
+    const ledger = this.#options.ledger();
+    const text = JSON.stringify(ledger);
+    if (text === this.#lastLedger) return null;
+    this.#lastLedger = text;
+    return ledger;
+  }
+
+  /** The first message of a stream says where the control plane stands: from there everything is sent again. */
+  #acknowledged(sequence: number): void {
+    const { journal } = this.#options;
+    if (!this.#ready) {
+      this.#ready = true;
+      this.#sent = Math.max(sequence, journal.ackedSequence);
+      this.#lastLedger = '';
+    }
+    journal.acknowledged(Math.min(sequence, journal.lastSequence));
+    this.notify();
+    this.#checkDrained();
+  }
+
+  #lost(): void {
+    this.#ready = false;
+    this.#drained?.();
+  }
+
+  #checkDrained(): void {
+    const { journal } = this.#options;
+    if (journal.ackedSequence === journal.lastSequence && !this.#wanted) this.#drained?.();
+  }
+}
+
+const NOTHING = { events: [], outcomes: [], progress: [], ledger: null };
+
+function progressRecord({ entry, attempts, waitsFor, nextAttemptMs }: Progress): ProgressRecord {
+  return { eventId: entry.eventId, hook: entry.hook, attempts, waitsFor, nextAttemptMs };
+}

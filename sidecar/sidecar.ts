@@ -1,0 +1,224 @@
+import { join } from 'node:path';
+
+import {
+  type ActionContext,
+  type ActionDefinition,
+  type Clock,
+  type Component,
+  digestOf,
+  errorText,
+  type Hook,
+  hookId,
+  type Ledger,
+  type Log,
+  type SourceDefinition,
+  Supervisor,
+} from '#core';
+import { type Plugin, PluginKind } from '#proto';
+
+import { createBootClock } from './boottime.ts';
+import { ClaimClient } from './claims/claim-client.ts';
+import { Claims } from './claims/claims.ts';
+import { NodeClaims } from './claims/node-claims.ts';
+import { ConfigClient } from './config-client.ts';
+import type { SidecarOptions } from './config.ts';
+import { checkAddress } from './control-link.ts';
+import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
+import { HookLoader } from './hooks/hook-loader.ts';
+import { HookSet } from './hooks/hook-set.ts';
+import { Journal } from './journal/journal.ts';
+import { readLastGood, writeLastGood } from './last-good.ts';
+import { Pipeline } from './pipeline.ts';
+import { allowsAction, type NodePolicy } from './policy.ts';
+import { ProgramHost } from './program-host.ts';
+import { Reporter } from './reporter.ts';
+import { SourceHost } from './source-host.ts';
+
+const COUNTERS_MS = 1000;
+
+export interface SidecarParts {
+  readonly options: SidecarOptions;
+  readonly sidecarId: string;
+  readonly version: string;
+  readonly policy: NodePolicy;
+  readonly sources: readonly SourceDefinition[];
+  readonly actions: readonly ActionDefinition[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Sidecar {
+  start(): Promise<void>;
+  /** Sources first, then rounds under way, then reports; what is left when `deadline` aborts stays in the journal. */
+  stop(deadline: AbortSignal): Promise<void>;
+  readonly hooks: HookSet;
+  readonly journal: Journal;
+}
+
+/** Builds the parts and gives their order to the supervisor; no logic of its own. */
+export function createSidecar(parts: SidecarParts): Sidecar {
+  const { options, sidecarId, policy, clock, log } = parts;
+  const address = checkAddress(options.controlPlane);
+  const bootClock = createBootClock();
+  const journal = new Journal({
+    folder: join(options.data, 'journal'),
+    sync: options.journalSync,
+    segmentBytes: options.journalSegmentBytes,
+    maxBytes: options.journalMaxBytes,
+    log,
+  });
+  const nodeClaims = new NodeClaims(journal, clock);
+  const onBack = (): void => {
+    claims.settle().catch((error: unknown) => log.warn({ error: errorText(error) }, 'windows not settled'));
+  };
+  const client = new ClaimClient({ address, sidecarId, clock, log, onBack });
+  const claims = new Claims(client, nodeClaims, clock);
+  const hosts: SourceHost[] = [];
+  const ledger = (): Ledger => ledgerOf(journal, pipeline, hosts);
+  const reporter = new Reporter({ address, sidecarId, node: options.node, journal, clock, log, ledger });
+  const hooks = new HookSet({
+    journal,
+    claims,
+    clock,
+    bootClock,
+    log,
+    onFinal: reporter.notify,
+    onProgress: reporter.progress,
+  });
+  const pipeline = new Pipeline({ node: options.node, journal, hooks, clock, bootClock, log });
+  const fetch = createGuardedFetch(policy);
+  const programs = new ProgramHost({
+    lockFile: join(options.data, 'spawner.lock'),
+    policy,
+    log,
+  });
+  const loader = new HookLoader({
+    set: hooks,
+    actions: new Map(parts.actions.map((definition) => [definition.type, definition])),
+    allowed: (type) =>
+      allowsAction(
+        policy,
+        type,
+        parts.actions.map((action) => action.type),
+      ),
+    context: actionContext(parts, programs, fetch),
+    log,
+  });
+  for (const definition of parts.sources) {
+    hosts.push(new SourceHost({ definition, config: {}, node: options.node, pipeline, clock, log }));
+  }
+
+  const supervisor = new Supervisor(log);
+  supervisor.add('journal', journaling(journal, nodeClaims, pipeline));
+  supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
+  supervisor.add('reports', reporter);
+  supervisor.add('programs', programs);
+  supervisor.add('fetch', { stop: () => fetch.close() });
+  supervisor.add('hooks', recovering(hooks, loader, journal, options, log));
+  supervisor.add('config', configuring(parts, address, loader));
+  for (const host of hosts) supervisor.add('source', host);
+  return {
+    start: () => supervisor.start(),
+    stop: async (deadline) => {
+      deadline.addEventListener('abort', () => pipeline.close(), { once: true });
+      await supervisor.drainAndStop(deadline);
+    },
+    hooks,
+    journal,
+  };
+}
+
+/** The journal with its once-a-second chores. */
+function journaling(journal: Journal, nodeClaims: NodeClaims, pipeline: Pipeline): Component {
+  let ticker: NodeJS.Timeout | undefined;
+  let ticking = Promise.resolve();
+  const tick = async (): Promise<void> => {
+    await pipeline.writeCounters(true);
+    await nodeClaims.expire();
+  };
+  return {
+    start: async () => {
+      await journal.start();
+      nodeClaims.load();
+      ticker = setInterval(() => (ticking = ticking.then(tick).catch(() => undefined)), COUNTERS_MS).unref();
+    },
+    stop: async () => {
+      clearInterval(ticker);
+      if (ticker !== undefined && journal.failing === null) await pipeline.writeCounters(false);
+      await journal.stop();
+    },
+  };
+}
+
+/** Starts the last good hooks and gives them what a former process left. */
+function recovering(
+  hooks: HookSet,
+  loader: HookLoader,
+  journal: Journal,
+  { data }: SidecarOptions,
+  log: Log,
+): Component {
+  return {
+    start: async () => {
+      const lastGood = await readLastGood(join(data, 'hooks.json'), log);
+      if (lastGood) await loader.apply(lastGood.version, lastGood.hooks, false);
+      for (const entry of journal.pending()) hooks.run(entry);
+    },
+    drain: (deadline) => hooks.drain(deadline),
+    stop: () => hooks.stop(),
+  };
+}
+
+function configuring(parts: SidecarParts, address: string, loader: HookLoader): Component {
+  const { options, sidecarId, version, clock, log } = parts;
+  const path = join(options.data, 'hooks.json');
+  return new ConfigClient({
+    address,
+    sidecarId,
+    node: options.node,
+    version,
+    plugins: pluginsOf(parts),
+    clock,
+    log,
+    held: () => loader.held,
+    apply: async (newVersion, hooks) => {
+      const fates = await loader.apply(newVersion, hooks, true);
+      await writeLastGood(path, { version: newVersion, hooks });
+      return fates;
+    },
+  });
+}
+
+function actionContext({ clock, log }: SidecarParts, programs: ProgramHost, { fetch }: GuardedFetch) {
+  return (hook: Hook, type: string): ActionContext => ({
+    clock,
+    log: log.child({ hook: hookId(hook), action: type }),
+    fetch,
+    run: programs.run,
+  });
+}
+
+function pluginsOf({ sources, actions }: SidecarParts): Plugin[] {
+  const describe = (kind: PluginKind) => (definition: SourceDefinition | ActionDefinition) => ({
+    kind,
+    type: definition.type,
+    stability: definition.stability,
+    schemaDigest: digestOf(definition.config),
+  });
+  return [
+    ...sources.map(describe(PluginKind.PLUGIN_KIND_SOURCE)),
+    ...actions.map(describe(PluginKind.PLUGIN_KIND_ACTION)),
+  ];
+}
+
+/** This life's sources replace what the journal last knew of them. */
+function ledgerOf(journal: Journal, pipeline: Pipeline, hosts: readonly SourceHost[]): Ledger {
+  const live = pipeline.ledgers(false);
+  const lives = new Set(live.map(({ life }) => life));
+  return {
+    sources: [...journal.sourceLedgers().filter(({ life }) => !lives.has(life)), ...live],
+    hooks: journal.hookLedgers(),
+    outcomeSequence: journal.lastSequence,
+    health: hosts.map(({ health }) => health),
+  };
+}

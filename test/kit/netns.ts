@@ -1,0 +1,59 @@
+/**
+ * Network tests run in a network namespace of their own, never in the machine's: the body is a script that runs in a child
+ * process under `unshare`, and says what it saw as JSON lines.
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+
+const ROOT = process.getuid?.() === 0;
+const UNSHARE = ['unshare', ROOT ? '-n' : '-rn'] as const;
+
+export interface NetnsOptions {
+  /** Put before `node`, in the namespace: `['setpriv', …]`. */
+  readonly prefix?: readonly string[];
+  readonly timeoutMs?: number;
+}
+
+export interface NetnsRun<T> {
+  /** One value for each line of its stdout. */
+  readonly lines: T[];
+  readonly stderr: string;
+  readonly exitCode: number | null;
+}
+
+/** `null` where namespaces can be made, else the reason, in one line for the skipped test. */
+export function netnsMissing(): string | null {
+  const probe = spawnSync(UNSHARE[0], [UNSHARE[1], 'ip', 'link', 'show'], { encoding: 'utf8' });
+  if (probe.status === 0) return null;
+  return `network namespaces are not available: ${probe.error?.message ?? probe.stderr.trim()}`;
+}
+
+/** Runs a TypeScript file in a new network namespace, with the capabilities of root in it. */
+export function inNetns<T>(script: string, args: readonly string[], options: NetnsOptions = {}): Promise<NetnsRun<T>> {
+  const node = [...(options.prefix ?? []), process.execPath, '--conditions=source', script, ...args];
+  const child = spawn(UNSHARE[0], [UNSHARE[1], ...node], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: options.timeoutMs ?? 30_000,
+    killSignal: 'SIGKILL',
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (exitCode) => {
+      const lines = stdout.split('\n').filter((line) => line !== '');
+      resolve({ lines: lines.map((line): T => JSON.parse(line)), stderr, exitCode });
+    });
+  });
+}
+
+/** `ip` in the namespace of the caller: for the scripts that `inNetns` runs. */
+export function ip(...args: string[]): string {
+  return execFileSync('ip', args, { encoding: 'utf8' });
+}
+
+/** A pair of veth links, which every kernel has. */
+export function addVeth(name: string, peer: string): void {
+  ip('link', 'add', name, 'type', 'veth', 'peer', 'name', peer);
+}
