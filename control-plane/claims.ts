@@ -4,7 +4,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type AddressedAnswer, AppError, type ClaimAnswer, type Log } from '#core';
 import { ClaimRequest, type ClaimResponse, ClaimServiceService, convert } from '#proto';
 
-import { decodeRequest, endWithError, type GrpcService } from './server.ts';
+import { decodeRequest, endWithError, type GrpcService, readRequests } from './server.ts';
 import type { Store } from './store/index.ts';
 
 /** Operations of one stream that may be at the store at once; it is not read on until some are answered. */
@@ -76,19 +76,18 @@ export function createClaimService(store: Store, log: Log): GrpcService {
 
   const serve = async (call: Call): Promise<void> => {
     const stream: ClaimStream = { call, ...NEW_STREAM, outbox: [] };
-    call.on('drain', () => stream.wake());
+    call.on('drain', () => stream.wake()).on('cancelled', () => stream.wake());
     try {
-      for await (const bytes of call.iterator({ destroyOnReturn: false })) {
+      await readRequests(call, async (bytes) => {
         receive(stream, bytes);
         while (!stream.ended && isBusy(stream)) await wokenUp(stream);
-      }
-      while (!stream.ended && stream.unanswered > 0) await wokenUp(stream);
+      });
+      while (!stream.ended && !call.cancelled && stream.unanswered > 0) await wokenUp(stream);
       flush(stream);
       if (!stream.ended) call.end();
       leave(stream);
     } catch (error) {
-      if (call.cancelled) leave(stream);
-      else fail(stream, error);
+      fail(stream, error);
     }
   };
 
@@ -116,11 +115,11 @@ function send(stream: ClaimStream, answer: ClaimAnswer): void {
 function flush(stream: ClaimStream): void {
   const answers = stream.outbox.map(convert.claimAnswerToProto);
   stream.outbox = [];
-  if (answers.length > 0 && !stream.ended) stream.call.write({ answers });
+  if (answers.length > 0 && !stream.ended && !stream.call.cancelled) stream.call.write({ answers });
 }
 
 function isBusy({ unanswered, call }: ClaimStream): boolean {
-  return unanswered > MAX_UNANSWERED || call.writableNeedDrain;
+  return !call.cancelled && (unanswered > MAX_UNANSWERED || call.writableNeedDrain);
 }
 
 function wokenUp(stream: ClaimStream): Promise<void> {

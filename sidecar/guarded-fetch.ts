@@ -33,7 +33,7 @@ export interface GuardedFetch {
    */
   readonly fetch: typeof globalThis.fetch;
   /** Waits for requests under way, then closes every connection. Safe before the first request and when repeated. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export function createGuardedFetch(policy: NodePolicy, options: GuardedFetchOptions = {}): GuardedFetch {

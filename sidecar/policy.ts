@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { checkConfig, Choice, ConfigError, errorText, type Infer, type Issue, readDocuments, Type } from '#core';
+import { checkConfig, Choice, ConfigError, errorText, type Issue, readDocuments, Type } from '#core';
 
 import { isDestination } from './destinations.ts';
 
@@ -51,8 +51,14 @@ export const NodePolicyFile = Type.Object(
 export interface NodePolicy {
   /** Types of actions; null: all that are built in. */
   readonly actions: readonly string[] | null;
-  readonly script: Infer<typeof NodePolicyFile>['script'];
-  readonly webhook: Infer<typeof NodePolicyFile>['webhook'];
+  readonly script: {
+    /** Absolute. */
+    readonly directories: readonly string[];
+    readonly users: readonly string[];
+    readonly shell: boolean;
+    readonly writable: 'refuse' | 'warn';
+  };
+  readonly webhook: { readonly allow: readonly string[] };
 }
 
 /** Without a file: every built-in action, no program, and webhooks to the open internet alone. */
