@@ -1,7 +1,7 @@
 /** The control plane's process: argv, env, signals, exit code. */
 import { Socket } from 'node:net';
 
-import { AppError, createLog, errorText } from '#core';
+import { AppError, createLog, errorText, startTelemetry } from '#core';
 
 import { readArguments, USAGE } from './config.ts';
 import { createControlPlane } from './control-plane.ts';
@@ -16,6 +16,7 @@ async function main(): Promise<void> {
     return;
   }
   const log = createLog(config.log);
+  const telemetry = await startTelemetry('trotline-control-plane', process.env);
   const { supervisor } = createControlPlane({ config, log });
   let stopping: Promise<void> | null = null;
   const stop = (why: string, exitCode: number): void => {
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
     log.info({ why }, 'stopping');
     stopping = supervisor
       .drainAndStop(AbortSignal.timeout(DRAIN_MS))
+      .then(() => telemetry.stop())
       .catch((error: unknown) => log.error({ error: errorText(error) }, 'stop failed'))
       .finally(() => process.exit(exitCode));
   };

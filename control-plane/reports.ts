@@ -1,10 +1,12 @@
 /** ReportService: what sidecars tell is stored, then acknowledged by sequence. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 
-import { AppError, type Log } from '#core';
+import type { Span } from '@opentelemetry/api';
+
+import { AppError, ATTRIBUTE, endDefect, type Log, type ReportBatch, SPAN, startSpan } from '#core';
 import { convert, PublishRequest, type PublishResponse, ReportServiceService } from '#proto';
 
-import { decodeRequest, endWithError, type GrpcService } from './server.ts';
+import { decodeRequest, endWithError, type GrpcService, readRequests } from './server.ts';
 import type { Store } from './store/index.ts';
 
 /** Bytes of one stream that may be unstored; beyond, it is not read on. */
@@ -19,8 +21,13 @@ export function createReportService(store: Store, log: Log): GrpcService {
       if (!ended && !call.cancelled) endWithError(call, error, log);
       ended = true;
     };
+    const acknowledge = (stored: number): void => {
+      if (!ended && !call.cancelled) call.write({ storedSequence: BigInt(stored) });
+    };
+    const receiver = createReceiver(store, acknowledge, fail);
     try {
-      await publish(call, store, () => ended, fail);
+      await readRequests(call, (bytes) => receiver.receive(bytes));
+      await receiver.allStored();
       if (!ended) call.end();
     } catch (error) {
       fail(error);
@@ -33,38 +40,64 @@ const definition = {
   publish: { ...ReportServiceService.publish, requestDeserialize: (bytes: Buffer): Buffer => bytes },
 };
 
-/** Reads until the sidecar ends; several batches are at the store at once, in order, so that they share a commit. */
-async function publish(
-  call: Call,
-  store: Store,
-  hasEnded: () => boolean,
-  fail: (error: unknown) => void,
-): Promise<void> {
-  let from: { readonly sidecarId: string; readonly node: string } | null = null;
+/** Several batches of a stream are at the store at once, in order, so that they share a commit. */
+function createReceiver(store: Store, acknowledge: (stored: number) => void, fail: (error: unknown) => void) {
+  let from: Sender | null = null;
   let unstoredBytes = 0;
   let last: Promise<void> = Promise.resolve();
 
-  for await (const bytes of call.iterator({ destroyOnReturn: false })) {
-    if (hasEnded()) return;
-    const request = decodeRequest(PublishRequest, bytes);
-    if (from === null) {
-      const { sidecarId, node } = request;
-      if (sidecarId === '' || node === '')
-        throw new AppError('MESSAGE_INVALID', 'first report names no sidecar_id or no node');
-      from = { sidecarId, node };
-      call.write({ storedSequence: BigInt(await store.storedSequence(sidecarId)) });
-    }
-    const batch = convert.reportFromProto(request);
-    if (isEmpty(request)) continue;
-    unstoredBytes += bytes.length;
-    const acknowledge = (stored: number): void => {
-      unstoredBytes -= bytes.length;
-      if (!hasEnded()) call.write({ storedSequence: BigInt(stored) });
+  return {
+    async receive(bytes: Buffer): Promise<void> {
+      const request = decodeRequest(PublishRequest, bytes);
+      const batch = convert.reportFromProto(request);
+      if (from === null) {
+        from = senderOf(request);
+        acknowledge(await store.storedSequence(from.sidecarId));
+      }
+      if (isEmpty(request)) return;
+      const spans = storeSpans(batch, from.node);
+      const stored = (sequence: number): void => {
+        unstoredBytes -= bytes.length;
+        acknowledge(sequence);
+        for (const span of spans) span.end();
+      };
+      const failed = (error: unknown): void => {
+        for (const span of spans) endDefect(span, error);
+        fail(error);
+      };
+      unstoredBytes += bytes.length;
+      last = store.report(from.sidecarId, from.node, batch).then(stored, failed);
+      if (unstoredBytes > MAX_UNSTORED_BYTES) await last;
+    },
+    allStored: () => last,
+  };
+}
+
+/** One span for each outcome of a traced event, in the trace of that event. */
+function storeSpans({ events, outcomes }: ReportBatch, node: string): Span[] {
+  const traced = new Map(
+    events.flatMap(({ id, traceparent }) => (traceparent === undefined ? [] : [[id, traceparent]])),
+  );
+  if (traced.size === 0) return [];
+  return outcomes.map(({ eventId, hook, outcome }) => {
+    const attributes = {
+      [ATTRIBUTE.eventId]: eventId,
+      [ATTRIBUTE.hook]: hook,
+      [ATTRIBUTE.result]: outcome,
+      [ATTRIBUTE.node]: node,
     };
-    last = store.report(from.sidecarId, from.node, batch).then(acknowledge, fail);
-    if (unstoredBytes > MAX_UNSTORED_BYTES) await last;
-  }
-  await last;
+    return startSpan(SPAN.store, attributes, traced.get(eventId));
+  });
+}
+
+interface Sender {
+  readonly sidecarId: string;
+  readonly node: string;
+}
+
+function senderOf({ sidecarId, node }: PublishRequest): Sender {
+  if (sidecarId !== '' && node !== '') return { sidecarId, node };
+  throw new AppError('MESSAGE_INVALID', 'first report names no sidecar_id or no node');
 }
 
 function isEmpty({ events, outcomes, progress, ledger }: PublishRequest): boolean {

@@ -147,6 +147,9 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
+/** The reading half of a streaming call whose requests stay bytes. */
+export type RequestStream = NodeJS.EventEmitter & { pause(): unknown; resume(): unknown };
+
 /** A request as its type decodes it; MESSAGE_INVALID when the bytes are none. */
 export function decodeRequest<T>(type: { decode(bytes: Uint8Array): T }, bytes: Uint8Array): T {
   try {
@@ -154,4 +157,20 @@ export function decodeRequest<T>(type: { decode(bytes: Uint8Array): T }, bytes: 
   } catch (cause) {
     throw new AppError('MESSAGE_INVALID', `request cannot be decoded: ${errorText(cause)}`, { cause });
   }
+}
+
+/**
+ * Hands over one request after the other; `receive` holds up the next until it resolves. Resolves when the caller has
+ * ended or cancelled; rejects with what `receive` threw. (Iterating over the call would destroy it before its status left.)
+ */
+export function readRequests(call: RequestStream, receive: (bytes: Buffer) => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const readOn = (): void => void call.resume();
+    call.on('data', (bytes: Buffer) => {
+      call.pause();
+      receive(bytes).then(readOn, reject);
+    });
+    call.once('end', resolve);
+    call.once('cancelled', resolve);
+  });
 }

@@ -164,7 +164,11 @@ export class ClaimTable {
       return [accepted];
     }
     state.leaseUntil = 0;
-    if (operation.kind === 'complete') state.windowUntil = now + operation.windowMs;
+    if (operation.kind === 'complete') {
+      state.windowUntil = now + operation.windowMs;
+      // Spent: not even its holder ends this claim again once the window has closed.
+      state.holder = '';
+    }
     const woken = this.#wake(key, now);
     if (state.windowUntil === 0 && this.#states.get(key) === state) this.#states.delete(key);
     return [accepted, ...woken];

@@ -95,3 +95,4 @@ export {
 } from './schema.ts';
 export { endDefect, startSpan, traceparentOf } from './spans.ts';
 export { VERSION } from './version.ts';
+export { startTelemetry, type Telemetry, wantsTraces } from './telemetry.ts';

@@ -5,6 +5,7 @@ export const SPAN = {
   claim: 'claim',
   attempt: 'attempt',
   report: 'report',
+  store: 'store',
   configApply: 'config.apply',
 } as const;
 

@@ -12,3 +12,5 @@ export const vocabulary: Vocabulary = {
   ]),
   sources: new Map<string, readonly string[]>([['netlink', netlink]]),
 };
+
+export { redact, resolveSecrets, type SecretReference } from './secrets.ts';

@@ -10,8 +10,11 @@ import {
   type HookForm,
   isObject,
   type Log,
+  type ObjectSchema,
   parseConfig,
+  type Vocabulary,
 } from '#core';
+import { redact } from '#plugins/schemas';
 
 const FORMAT = 1;
 
@@ -39,12 +42,24 @@ export async function readLastGood(path: string, log: Log): Promise<LastGood | n
   }
 }
 
-/** Durable and whole: written beside, synced, then renamed. */
-export async function writeLastGood(path: string, { version, hooks }: LastGood): Promise<void> {
+/** Durable and whole: written beside, synced, then renamed. Secrets stay in memory only (design section 8). */
+export async function writeLastGood(
+  path: string,
+  { version, hooks }: LastGood,
+  { actions }: Vocabulary,
+): Promise<void> {
   const body = {
     format: FORMAT,
     version,
-    hooks: hooks.map(({ namespace, name, form, spec }) => ({ namespace, name, form, spec })),
+    hooks: hooks.map(({ namespace, name, form, spec }) => ({
+      namespace,
+      name,
+      form,
+      spec: {
+        ...spec,
+        actions: spec.actions.map(({ type, config }) => ({ type, config: redacted(actions.get(type), config) })),
+      },
+    })),
   };
   const file = await open(`${path}.new`, 'w', 0o600);
   try {
@@ -56,6 +71,11 @@ export async function writeLastGood(path: string, { version, hooks }: LastGood):
   await rename(`${path}.new`, path);
   const folder = await open(dirname(path), 'r');
   await folder.sync().finally(() => folder.close());
+}
+
+/** The configuration of an unknown action is not kept: nobody knows where its secrets are. */
+function redacted(schema: ObjectSchema | undefined, config: object): unknown {
+  return schema === undefined ? {} : redact(schema, config);
 }
 
 function parseLastGood(value: unknown): LastGood {

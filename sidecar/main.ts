@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 
-import { ConfigError, createLog, errorText, systemClock, VERSION } from '#core';
+import { ConfigError, createLog, errorText, startTelemetry, systemClock, VERSION } from '#core';
 import { actions, sources } from '#plugins';
 
 import { parseSidecarOptions } from './config.ts';
@@ -35,6 +35,7 @@ async function main(): Promise<void> {
       ? DEFAULT_POLICY
       : policyForUp({ hooksDirectory: options.upHooks, user: userInfo().username });
   const policy = options.policy === undefined ? up : await readPolicy(options.policy);
+  const telemetry = await startTelemetry('trotline-sidecar', process.env);
   const id = await sidecarId(options.data);
   const sidecar = createSidecar({
     options,
@@ -52,10 +53,14 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     const { active, waiting } = sidecar.hooks.load;
     log.info({ reason, active, waiting }, 'draining');
-    stopping = sidecar.stop(AbortSignal.timeout(options.drainMs)).then(() => {
-      log.info({ waiting: sidecar.journal.pending().length }, 'stopped');
-      process.exit(0);
-    }, fail);
+    stopping = sidecar
+      .stop(AbortSignal.timeout(options.drainMs))
+      .then(() => telemetry.stop())
+      .then(() => {
+        log.info({ waiting: sidecar.journal.pending().length }, 'stopped');
+        process.exit(0);
+      })
+      .catch(fail);
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));

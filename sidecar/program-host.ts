@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
-
 import { AppError, type Component, type Ended, errorText, isObject, type Log, type Program } from '#core';
-import { type SpawnEnded, Spawner } from '#native';
+import { Spawner, type SpawnerOptions } from '#native';
 
 import type { NodePolicy } from './policy.ts';
+import { identityOf } from './program-user.ts';
 import { checkScript } from './script-check.ts';
 
 /** Programs that run at a time in one sidecar, first come first served (row N30). */
@@ -14,88 +13,96 @@ export interface ProgramHostOptions {
   readonly lockFile: string;
   readonly policy: NodePolicy;
   readonly log: Log;
+  /** Default: the native spawner. */
+  readonly open?: (options: SpawnerOptions) => Promise<Programs>;
 }
+
+export type Programs = Pick<Spawner, 'run' | 'stop'>;
 
 /** Runs the programs of all hooks in the one spawner, under the node's policy. */
 export class ProgramHost implements Component {
   readonly #options: ProgramHostOptions;
   readonly #waiting: (() => void)[] = [];
-  /** Said once. */
-  readonly #warned = new Set<string>();
+  readonly #halt = new AbortController();
+  /** What was said: once is enough. */
+  readonly #said = new Set<string>();
   #running = 0;
-  #spawner: Promise<Spawner> | null = null;
-  #stopped = false;
+  #spawner: Promise<Programs> | null = null;
 
   constructor(options: ProgramHostOptions) {
     this.#options = options;
   }
 
-  /** Rejects with POLICY_REFUSED, NATIVE_UNAVAILABLE, or INTERRUPTED when the spawner was lost with the program in it. */
+  /**
+   * Resolves with SIGKILL when the signal aborts, also while the program waits for its turn. Rejects when nothing ran:
+   * POLICY_REFUSED, NATIVE_UNAVAILABLE (not built), PEER_UNAVAILABLE (the spawner cannot serve); with INTERRUPTED when
+   * the spawner was lost with the program in it.
+   */
   readonly run = async (program: Program, signal: AbortSignal): Promise<Ended> => {
-    this.#check(program);
-    const identity = program.user === null ? NO_IDENTITY : await identityOf(program.user);
-    await this.#enter(signal);
+    if (!(await this.#enter(signal))) return KILLED;
     try {
-      const spawner = await this.#started();
+      this.#check(program);
+      const identity = await identityOf(program.user);
+      const spawner = await untilAborted(this.#serving(), signal);
+      if (!spawner || signal.aborted) return KILLED;
       const { argv, env, timeoutMs, stdin, directory, limits } = program;
       const request = { argv, env, timeoutMs, stdin, directory, limits, ...identity, outputLimit: OUTPUT_BYTES };
-      return endedOf(await spawner.run(request, signal));
+      return await spawner.run(request, signal);
     } catch (error) {
-      const code = isObject(error) ? error.code : null;
-      if (code === 'SPAWNER_LOST') throw new AppError('INTERRUPTED', errorText(error), { cause: error });
-      if (code !== 'SPAWNER_UNAVAILABLE') throw error;
-      return { ...NOT_RUN, startError: { syscall: 'spawner', code: errorText(error), transient: true } };
+      throw hostError(error);
     } finally {
       this.#leave();
     }
   };
 
-  #check(program: Program): void {
-    const verdict = checkScript(this.#options.policy, program);
-    if (!verdict.allowed) throw new AppError('POLICY_REFUSED', verdict.reason);
-    for (const warning of verdict.warnings) {
-      if (this.#warned.has(warning)) continue;
-      this.#warned.add(warning);
-      this.#options.log.warn({ warning }, 'script can be changed by others');
-    }
-  }
-
+  /** Also ends the wait for an older spawner's programs. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#halt.abort();
     const spawner = await this.#spawner?.catch(() => null);
     await spawner?.stop();
   }
 
+  #check(program: Program): void {
+    const verdict = checkScript(this.#options.policy, program);
+    if (!verdict.allowed) throw new AppError('POLICY_REFUSED', verdict.reason);
+    for (const warning of verdict.warnings) {
+      if (this.#isNew(warning)) this.#options.log.warn({ warning }, 'script can be changed by others');
+    }
+  }
+
   /** The spawner is started by the first program: a node without scripts has none. */
-  #started(): Promise<Spawner> {
-    if (this.#stopped) throw new AppError('STATE_ILLEGAL', 'no program is started any more');
-    const { lockFile, log } = this.#options;
-    this.#spawner ??= Spawner.start({
-      lockFile,
-      onExit: (reason) => log.error({ reason }, 'spawner ended'),
-    }).catch((error: unknown) => {
+  #serving(): Promise<Programs> {
+    if (this.#halt.signal.aborted) throw new AppError('STATE_ILLEGAL', 'no program is started any more');
+    const { lockFile, log, open = (options) => Spawner.start(options) } = this.#options;
+    const onExit = (reason: string): void => log.error({ reason }, 'spawner ended');
+    this.#spawner ??= open({ lockFile, onExit, signal: this.#halt.signal }).catch((error: unknown) => {
       this.#spawner = null;
+      const reason = errorText(error);
+      if (this.#isNew(reason)) log.error({ reason }, 'no spawner, no program runs');
       throw error;
     });
     return this.#spawner;
   }
 
-  async #enter(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  #isNew(text: string): boolean {
+    return this.#said.size < this.#said.add(text).size;
+  }
+
+  /** Resolves when a place is this caller's; false: its signal aborted first. */
+  #enter(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
     if (this.#running < CONCURRENT) {
       this.#running++;
-      return;
+      return Promise.resolve(true);
     }
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => {
-        const at = this.#waiting.indexOf(turn);
-        if (at < 0) return;
-        this.#waiting.splice(at, 1);
-        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      };
+    return new Promise((resolve) => {
       const turn = (): void => {
         signal.removeEventListener('abort', onAbort);
-        resolve();
+        resolve(true);
+      };
+      const onAbort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
+        resolve(false);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(turn);
@@ -110,48 +117,37 @@ export class ProgramHost implements Component {
   }
 }
 
-const NOT_RUN: Omit<Ended, 'startError'> = {
+const KILLED: Ended = {
   exitCode: null,
-  signal: null,
+  signal: 'SIGKILL',
+  startError: null,
   timedOut: false,
   durationMs: 0,
   output: '',
   outputTruncated: false,
 };
 
-interface Identity {
-  readonly uid: number | null;
-  readonly gid: number | null;
-  readonly groups: readonly number[];
+const CODES = {
+  NATIVE_UNAVAILABLE: 'NATIVE_UNAVAILABLE',
+  SPAWNER_UNAVAILABLE: 'PEER_UNAVAILABLE',
+  SPAWNER_LOST: 'INTERRUPTED',
+} as const;
+
+/** The native part's errors under the codes of this project; anything else is a defect and stays as it is. */
+function hostError(error: unknown): unknown {
+  const code = isObject(error) ? error.code : null;
+  const known = Object.entries(CODES).find(([native]) => native === code);
+  return known ? new AppError(known[1], errorText(error), { cause: error }) : error;
 }
 
-const NO_IDENTITY: Identity = { uid: null, gid: null, groups: [] };
-
-/** `user[:group]` by name or number, as the node's files say. A number without an entry has its own group and no others. */
-async function identityOf(user: string): Promise<Identity> {
-  const [name = '', groupName] = user.split(':');
-  const users = await table('/etc/passwd');
-  const groups = await table('/etc/group');
-  const row = users.find(([login, , uid]) => login === name || uid === name);
-  const uid = row ? Number(row[2]) : Number(name);
-  if (!Number.isInteger(uid) || uid < 0)
-    throw new AppError('POLICY_REFUSED', `user "${name}" is not known on this node`);
-  const groupRow =
-    groupName === undefined ? undefined : groups.find(([group, , gid]) => group === groupName || gid === groupName);
-  const gid = groupName === undefined ? Number(row?.[3] ?? uid) : Number(groupRow?.[2] ?? groupName);
-  if (!Number.isInteger(gid) || gid < 0)
-    throw new AppError('POLICY_REFUSED', `group "${groupName}" is not known on this node`);
-  const login = row?.[0];
-  const also = groups.filter(([, , , members = '']) => login !== undefined && members.split(',').includes(login));
-  return { uid, gid, groups: [gid, ...also.map(([, , id]) => Number(id))] };
-}
-
-async function table(path: string): Promise<string[][]> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  return text.split('\n').map((line) => line.split(':'));
-}
-
-function endedOf(ended: SpawnEnded): Ended {
-  const { exitCode, signal, startError, timedOut, durationMs, output, outputTruncated } = ended;
-  return { exitCode, signal, startError, timedOut, durationMs, output, outputTruncated };
+/** Null when the signal aborts first; the work goes on for others. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  const aborted = Promise.withResolvers<null>();
+  const abort = (): void => aborted.resolve(null);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

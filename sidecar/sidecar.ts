@@ -14,6 +14,7 @@ import {
   type SourceDefinition,
   Supervisor,
 } from '#core';
+import { vocabulary } from '#plugins/schemas';
 import { type Plugin, PluginKind } from '#proto';
 
 import { createBootClock } from './boottime.ts';
@@ -183,7 +184,7 @@ function configuring(parts: SidecarParts, address: string, loader: HookLoader): 
     held: () => loader.held,
     apply: async (newVersion, hooks) => {
       const fates = await loader.apply(newVersion, hooks, true);
-      await writeLastGood(path, { version: newVersion, hooks });
+      await writeLastGood(path, { version: newVersion, hooks }, vocabulary);
       return fates;
     },
   });

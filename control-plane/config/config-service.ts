@@ -14,7 +14,6 @@ import {
 } from '#proto';
 
 import { endWithError, type GrpcService } from '../server.ts';
-import { hookSet } from './hook-set.ts';
 import type { HookRegistry } from './hook-registry.ts';
 import type { SetAnswer, SidecarIdentity, SidecarRegistry } from './sidecar-registry.ts';
 
@@ -143,7 +142,7 @@ class Watch {
     if (!this.#identity) return;
     const { sidecarId } = this.#identity;
     const { heldVersion, refusedVersion } = sidecars.get(sidecarId);
-    const set = hookSet(hooks.current.hooks);
+    const { problems: _, ...set } = hooks.current.set;
     const nonce = randomUUID();
     const running = this.#sent?.version ?? heldVersion;
     if (set.version === running || set.version === refusedVersion) return;

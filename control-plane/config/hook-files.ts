@@ -1,6 +1,9 @@
 /** One reading of a directory of hooks, by the rules of design section 4: what is refused keeps its last good version. */
+import { dirname, resolve } from 'node:path';
+
 import {
   ConfigError,
+  createHook,
   errorText,
   type Hook,
   hookId,
@@ -79,14 +82,15 @@ function readOne(source: HookFile, vocabulary: Vocabulary, before: HookFiles): O
   if ('problem' in source) return whole([{ path: '', message: source.problem, file }]);
   try {
     const read = readHookFile(source.text, file, vocabulary);
-    const ids = new Set(read.hooks.map(hookId));
+    const hooks = read.hooks.map((hook) => anchored(hook, file));
+    const ids = new Set(hooks.map(hookId));
     const kept = read.refused.flatMap(({ id, issues }) => {
       // An entry that lost its name may be any hook that is missing now: those stay.
       if (id === null) return known.filter((hook) => !ids.has(hookId(hook))).map(atOwnLine);
       const line = issues.find((issue) => issue.line !== undefined)?.line ?? 0;
       return known.filter((hook) => hookId(hook) === id).map((hook) => ({ hook, line }));
     });
-    return { ...read, kept: firstOfEach(kept) };
+    return { ...read, hooks, kept: firstOfEach(kept) };
   } catch (error) {
     return whole(error instanceof ConfigError ? error.issues : [{ path: '', message: errorText(error), file }]);
   }
@@ -94,4 +98,16 @@ function readOne(source: HookFile, vocabulary: Vocabulary, before: HookFiles): O
 
 function firstOfEach<T extends { readonly hook: Hook }>(kept: readonly T[]): T[] {
   return kept.filter((entry, index) => kept.findIndex(({ hook }) => hook === entry.hook) === index);
+}
+
+/** A program that begins with `./` is beside the hook's file, wherever that is. */
+function anchored(hook: Hook, file: string): Hook {
+  const actions = hook.spec.actions.map((action) => {
+    const { command }: { command?: unknown } = action.config;
+    const [program, ...rest]: unknown[] = Array.isArray(command) ? command : [];
+    if (typeof program !== 'string' || !program.startsWith('./')) return action;
+    return { ...action, config: { ...action.config, command: [resolve(dirname(file), program), ...rest] } };
+  });
+  const changed = actions.some((action, index) => action !== hook.spec.actions[index]);
+  return changed ? createHook({ ...hook, spec: { ...hook.spec, actions } }) : hook;
 }

@@ -1,22 +1,13 @@
-import {
-  AppError,
-  type Component,
-  createHook,
-  digestOf,
-  type Hook,
-  hookId,
-  type Issue,
-  nearest,
-  type RefusedHook,
-} from '#core';
+import { AppError, type Component, createHook, type Hook, hookId, type Issue, nearest, type RefusedHook } from '#core';
 
 import type { Override, Store } from '../store/types.ts';
 import type { HookDirectory } from './hook-directory.ts';
+import { createPushedSet, type PushedSet } from './hook-set.ts';
 
 /** The hooks as sidecars shall have them, and what is to be said about them. */
 export interface HookSnapshot {
-  /** Digest over the hooks: equal versions mean equal sets. */
-  readonly version: string;
+  /** What sidecars get, with its version. */
+  readonly set: PushedSet;
   readonly hooks: readonly Hook[];
   readonly refused: readonly RefusedHook[];
   readonly warnings: readonly Issue[];
@@ -99,8 +90,16 @@ export class HookRegistry implements Component {
   #build(): HookSnapshot {
     const { refused, warnings, kept, hooks: read } = this.#directory.files;
     const hooks = read.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
-    const version = digestOf(hooks.map((hook) => [hookId(hook), hook.digest]));
-    return { version, hooks, refused, warnings, kept, overrides: this.#overrides, problem: this.#directory.problem };
+    const set = createPushedSet(hooks);
+    return {
+      set,
+      hooks,
+      refused,
+      warnings: [...warnings, ...set.problems],
+      kept,
+      overrides: this.#overrides,
+      problem: this.#directory.problem,
+    };
   }
 }
 

@@ -1,21 +1,21 @@
-import { digestOf, type Hook, hookId } from '#core';
+import { digestOf, type Hook, hookId, type Issue } from '#core';
 import { convert, type HookSet } from '#proto';
 
 import { resolveSecrets } from './secrets.ts';
 
-/** One conversion for all sidecars; the key is a snapshot's list of hooks. */
-const made = new WeakMap<readonly Hook[], Omit<HookSet, 'nonce'>>();
+/** The hooks as they go over the wire, for all sidecars. */
+export interface PushedSet extends Omit<HookSet, 'nonce'> {
+  /** Secrets that could not be read. */
+  readonly problems: readonly Issue[];
+}
 
-/** The set as it goes over the wire, with secrets filled in; an empty one says so. */
-export function hookSet(hooks: readonly Hook[]): Omit<HookSet, 'nonce'> {
-  const known = made.get(hooks);
-  if (known) return known;
-  const resolved = hooks.map((hook) => resolveSecrets(hook));
-  const set = {
-    version: digestOf(resolved.map((hook) => [hookId(hook), hook.digest])),
-    hooks: resolved.map((hook) => convert.hookToProto(hook)),
+/** Fills in secrets; an empty set says so. The version is a digest: equal versions mean equal sets. */
+export function createPushedSet(hooks: readonly Hook[]): PushedSet {
+  const resolved = hooks.map(resolveSecrets);
+  return {
+    version: digestOf(resolved.map(({ hook }) => [hookId(hook), hook.digest])),
+    hooks: resolved.map(({ hook }) => convert.hookToProto(hook)),
     explicitlyEmpty: hooks.length === 0,
+    problems: resolved.flatMap(({ problems }) => problems),
   };
-  made.set(hooks, set);
-  return set;
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { AppError, type Hook, hookId, isObject, parseConfig, type TrotlineEvent, type Vocabulary } from '#core';
 
 import { NO_HOOK_FILES, readHookFiles } from '../config/hook-files.ts';
+import { shownHook } from '../config/secrets.ts';
 import { explainHook } from '../explain.ts';
 import type { ApiParts } from './api.ts';
 import { EventInput, HookName, TestBody, ValidateBody, Who } from './inputs.ts';
@@ -34,7 +35,11 @@ export function addHookRoutes(app: FastifyInstance, parts: ApiParts): void {
       refused,
       warnings,
     } = readHookFiles([parseConfig(ValidateBody, body, 'body')], vocabulary, NO_HOOK_FILES);
-    return { hooks: read, refused, warnings };
+    return {
+      hooks: read.map(shownHook),
+      refused,
+      warnings,
+    };
   });
   app.post('/v1/hooks/test', async ({ body }) => {
     const input = parseConfig(TestBody, body, 'body');

@@ -10,7 +10,7 @@ import { sidecarView } from './views.ts';
 export function addStatusRoutes(app: FastifyInstance, { hooks, sidecars, store }: ApiParts): void {
   app.get('/v1/sidecars', async () => {
     const ledger = await store.ledger();
-    return sidecars.list().map((sidecar) => sidecarView(sidecar, hooks.current.hooks, ledger));
+    return sidecars.list().map((sidecar) => sidecarView(sidecar, hooks.current.set, ledger));
   });
   app.get('/v1/ledger', () => store.ledger());
   app.get('/v1/stats', () => store.stats());

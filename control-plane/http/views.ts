@@ -10,8 +10,9 @@ import {
   type SourceHealth,
 } from '#core';
 
-import { hookSet } from '../config/hook-set.ts';
 import type { HookSnapshot } from '../config/hook-registry.ts';
+import type { PushedSet } from '../config/hook-set.ts';
+import { shownHook } from '../config/secrets.ts';
 import type { SidecarStatus } from '../config/sidecar-registry.ts';
 import type { HookStats, NodeLedger } from '../store/types.ts';
 
@@ -39,7 +40,7 @@ export interface HookView {
   readonly kept: boolean;
   readonly issues: readonly Issue[];
   readonly origin: Origin | null;
-  /** Every default filled in. */
+  /** Every default filled in, secrets taken out. */
   readonly spec: EventHookSpec;
   readonly nodes: readonly HookOnNode[];
   readonly stats: readonly HookStats[];
@@ -66,7 +67,8 @@ export function hooksView(
   sidecars: readonly SidecarStatus[],
   stats: readonly HookStats[],
 ): HooksView {
-  const { version, problem, refused, warnings, hooks } = snapshot;
+  const { set, problem, refused, warnings, hooks } = snapshot;
+  const { version } = set;
   return { version, problem, refused, warnings, hooks: hooks.map((hook) => hookView(hook, snapshot, sidecars, stats)) };
 }
 
@@ -90,15 +92,14 @@ export function hookView(
     kept: snapshot.kept.has(id),
     issues: snapshot.refused.filter((refused) => refused.id === id).flatMap(({ issues }) => issues),
     origin,
-    spec,
-    nodes: sidecars.map((sidecar) => onNode(id, snapshot.hooks, sidecar)),
+    spec: shownHook(hook).spec,
+    nodes: sidecars.map((sidecar) => onNode(id, snapshot.set, sidecar)),
     stats: stats.filter((one) => one.hook === id),
   };
 }
 
-function onNode(id: string, hooks: readonly Hook[], sidecar: SidecarStatus): HookOnNode {
+function onNode(id: string, wanted: PushedSet, sidecar: SidecarStatus): HookOnNode {
   const { node, sidecarId, connected } = sidecar;
-  const wanted = hookSet(hooks);
   const digest = wanted.hooks.find((hook) => hookId(hook) === id)?.digest;
   const answer = sidecar.hooks.find((applied) => applied.hook === id && applied.digest === digest);
   const head = { node, sidecarId, connected };
@@ -111,9 +112,9 @@ function onNode(id: string, hooks: readonly Hook[], sidecar: SidecarStatus): Hoo
 
 export function sidecarView(
   sidecar: SidecarStatus,
-  hooks: readonly Hook[],
+  { version }: PushedSet,
   ledger: readonly NodeLedger[],
 ): SidecarView {
   const own = ledger.find(({ sidecarId }) => sidecarId === sidecar.sidecarId);
-  return { ...sidecar, upToDate: sidecar.heldVersion === hookSet(hooks).version, sources: own?.ledger.health ?? [] };
+  return { ...sidecar, upToDate: sidecar.heldVersion === version, sources: own?.ledger.health ?? [] };
 }

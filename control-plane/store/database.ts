@@ -73,7 +73,8 @@ function takeLock(lockPath: string, path: string): DatabaseSync {
   }
 }
 
-function openingError(path: string, error: unknown): AppError {
+/** What a store that does not open says: its path, and whether the file is damaged. */
+export function openingError(path: string, error: unknown): AppError {
   if (error instanceof AppError) return error;
   const code = sqliteCode(error);
   const damaged = code === CORRUPT || code === NOT_A_DATABASE;

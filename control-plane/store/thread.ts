@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 import { AppError } from '#core';
 
+import { openingError } from './database.ts';
 import { failureOf, type Reply, type ThreadMessage, type ThreadOptions } from './messages.ts';
 
 export type Say = (message: ThreadMessage) => void;
@@ -19,7 +20,7 @@ export function serve<Request>(open: (options: ThreadOptions, say: Say) => Handl
   try {
     handle = open(options, say);
   } catch (error) {
-    say({ kind: 'failed', failure: failureOf(error) });
+    say({ kind: 'failed', failure: failureOf(openingError(options.path, error)) });
     return;
   }
 

@@ -48,6 +48,7 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['netlink', 'netlink', 'boolean', 'resynced'],
   ['netlink.link', 'netlink', 'string', 'cause changed kind address'],
   ['netlink.overflow', 'netlink', 'number', 'lost'],
+  ['netlink.resynced', 'netlink', 'number', 'differences'],
 ];
 
 /** Every field by its name, the basic ones first. */

@@ -72,6 +72,7 @@ export async function makeAttempt(
   const startedAt = clock.monotonic();
   let result: Result;
   let cut: string | null = null;
+  let defect: unknown = null;
   try {
     const attempt = {
       deliveryId: id,
@@ -82,16 +83,20 @@ export async function makeAttempt(
     };
     result = await instance.action.handle(event, attempt);
   } catch (error) {
-    // A throw under an aborted signal is the abort; any other is a defect of the action.
-    if (!signal.aborted) log.error({ hook: entry.hook, action: actionType, error }, 'action threw');
+    // A throw under an aborted signal is the abort, INTERRUPTED that the work was cut short; any other is a defect.
+    if (isInterrupted(error)) cut = error.message;
+    else if (!signal.aborted) defect = error;
     result = { status: 'rejected', reason: errorText(error) };
-    if (!signal.aborted) endDefect(span, error);
   }
-  const status: AttemptStatus = signal.aborted && result.status !== 'delivered' ? 'interrupted' : result.status;
-  const reason =
-    status === 'interrupted' ? errorText(signal.reason) : result.status === 'delivered' ? '' : result.reason;
+  if (signal.aborted && result.status !== 'delivered') cut = errorText(signal.reason);
+  const status: AttemptStatus = cut === null ? result.status : 'interrupted';
+  const reason = cut ?? (result.status === 'delivered' ? '' : result.reason);
   span.setAttributes({ [ATTRIBUTE.result]: status, [ATTRIBUTE.reason]: reason });
-  span.end();
+  if (defect === null) span.end();
+  else {
+    log.error({ hook: entry.hook, action: actionType, error: defect }, 'action threw');
+    endDefect(span, defect);
+  }
   const record: AttemptRecord = {
     action,
     actionType,
@@ -106,6 +111,10 @@ export async function makeAttempt(
     durationMs: clock.monotonic() - startedAt,
   };
   return { record, afterMs: result.status === 'retry' ? (result.afterMs ?? 0) : 0 };
+}
+
+function isInterrupted(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'INTERRUPTED';
 }
 
 /** The end of an attempt that a crash cut short. */

@@ -1,35 +1,54 @@
 import { Choice, Duration, Type } from '#core';
 
+/** No program can be given a NUL byte. */
+const TEXT = '^[^\\u0000]*$';
+
+function Limit(minimum: number, description: string) {
+  return Type.Optional(Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER, description }));
+}
+
 export const config = Type.Object(
   {
     command: Type.Optional(
-      Type.Array(Type.String(), {
+      Type.Array(Type.String({ pattern: TEXT }), {
         minItems: 1,
         description: 'Program (absolute path) and arguments; no shell in between.',
       }),
     ),
     script: Type.Optional(
-      Type.String({ minLength: 1, description: 'Shell text, for nlmon documents where the node allows it.' }),
+      Type.String({
+        minLength: 1,
+        pattern: TEXT,
+        description: 'In nlmon documents only: one absolute path, or shell text where the node allows it.',
+      }),
     ),
     timeout: Duration({
       default: '30s',
       minimum: '1ms',
+      maximum: '49d',
       description: 'SIGKILL to the whole process tree after this long.',
     }),
     stdin: Choice(['none', 'event'], {
       default: 'none',
       description: 'event: the CloudEvents JSON on stdin; none: /dev/null.',
     }),
-    user: Type.Optional(Type.String({ minLength: 1, description: 'user or user:group, by name or number.' })),
-    directory: Type.Optional(Type.String({ pattern: '^/', description: 'Working directory; / otherwise.' })),
+    user: Type.Optional(
+      Type.String({
+        pattern: '^[^\\s:\\u0000]+(:[^\\s:\\u0000]+)?$',
+        description: "`user` or `user:group`, by name or number; the sidecar's own otherwise.",
+      }),
+    ),
+    directory: Type.Optional(
+      Type.String({ pattern: '^/[^\\u0000]*$', description: 'Working directory; `/` otherwise.' }),
+    ),
     limits: Type.Optional(
       Type.Object(
         {
-          cpuSeconds: Type.Optional(Type.Integer({ minimum: 1, description: 'Processor time.' })),
-          memoryBytes: Type.Optional(Type.Integer({ minimum: 1, description: 'Address space.' })),
-          openFiles: Type.Optional(Type.Integer({ minimum: 3, description: 'Open descriptors.' })),
-          processes: Type.Optional(Type.Integer({ minimum: 1, description: "Processes of the script's user." })),
-          fileBytes: Type.Optional(Type.Integer({ minimum: 0, description: 'Largest file it may write.' })),
+          cpuSeconds: Limit(1, 'Processor time.'),
+          memoryBytes: Limit(1, 'Address space.'),
+          openFiles: Limit(3, 'Open descriptors.'),
+          processes: Limit(1, "Processes of the script's user."),
+          fileBytes: Limit(0, 'Largest file it may write.'),
         },
         { additionalProperties: false, description: 'Resource limits of each process.' },
       ),

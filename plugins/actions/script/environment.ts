@@ -1,5 +1,8 @@
 import type { Attempt, TrotlineEvent } from '#core';
 
+/** The kernel gives a program no longer `NAME=value`, its closing NUL included. */
+const LONGEST_VARIABLE = 128 * 1024;
+
 /** The complete environment of a script (spec nlmon A10.15): nothing of ours is inherited. */
 export function scriptEnvironment(event: TrotlineEvent, attempt: Attempt): Record<string, string> {
   return {
@@ -16,4 +19,15 @@ export function scriptEnvironment(event: TrotlineEvent, attempt: Attempt): Recor
     TROTLINE_EVENT_TYPE: event.type,
     ...(attempt.traceparent === undefined ? {} : { TRACEPARENT: attempt.traceparent }),
   };
+}
+
+/** Why no program can be given this environment; null: it can. Event text is whatever the world says. */
+export function unfit(env: Readonly<Record<string, string>>): string | null {
+  for (const [name, value] of Object.entries(env)) {
+    if (value.includes('\0')) return `${name} holds a NUL byte, which no program can be given`;
+    const bytes = Buffer.byteLength(`${name}=${value}`) + 1;
+    if (bytes > LONGEST_VARIABLE)
+      return `${name} is ${bytes} bytes, at most ${LONGEST_VARIABLE} can be given to a program`;
+  }
+  return null;
 }

@@ -1,29 +1,31 @@
 /** Runs a program for each event. Config, permissions and risks: ./README.md. */
-import { AppError, cloudEvent, defineAction, type Ended, type Infer, type Result } from '#core';
+import { AppError, cloudEvent, defineAction, type Infer, type Result } from '#core';
 
 import { config } from './config.ts';
-import { scriptEnvironment } from './environment.ts';
+import { scriptEnvironment, unfit } from './environment.ts';
+import { resultOf } from './result.ts';
 
-/** EX_TEMPFAIL of sysexits: the script itself asks for another attempt. */
-const TRY_AGAIN = 75;
+/** One absolute path without white space or characters that a shell reads. */
+const PLAIN_PATH = /^\/[\p{L}\p{N}_./@%+=:,-]+$/u;
+const MAX_STDIN_BYTES = 4 * 1024 * 1024;
 
 export const script = defineAction({
   type: 'script',
   stability: 'experimental',
   config,
   create: (options, { run }) => {
-    const program = { ...programOf(options), timeoutMs: options.timeout, directory: options.directory ?? null };
+    const { timeout: timeoutMs, directory = null, user = null, limits = {} } = options;
+    const program = { ...programOf(options), timeoutMs, directory, user, limits };
     return {
       async handle(event, attempt) {
         const env = scriptEnvironment(event, attempt);
         const stdin = options.stdin === 'event' ? JSON.stringify(cloudEvent(event)) : null;
+        const problem = unfit(env) ?? tooLong(stdin);
+        if (problem !== null) return { status: 'rejected', reason: problem };
         try {
-          const user = options.user ?? null;
-          return resultOf(await run({ ...program, env, stdin, user, limits: options.limits ?? {} }, attempt.signal));
+          return resultOf(await run({ ...program, env, stdin }, attempt.signal));
         } catch (error) {
-          if (error instanceof AppError && error.code === 'POLICY_REFUSED')
-            return { status: 'rejected', reason: error.message };
-          throw error;
+          return notRun(error);
         }
       },
     };
@@ -32,25 +34,22 @@ export const script = defineAction({
 
 /** nlmon's `script` is one absolute path, or else shell text (design section 8). */
 function programOf({ command, script: text }: Infer<typeof config>): { argv: readonly string[]; shell: boolean } {
-  if (command) return { argv: command, shell: false };
-  if (text === undefined) throw new AppError('CONFIG_INVALID', 'script: neither `command` nor `script` is given');
-  return /^\/[\w./@%+=:,-]+$/.test(text)
-    ? { argv: [text], shell: false }
-    : { argv: ['/bin/sh', '-c', text], shell: true };
+  if (command) {
+    const [path = ''] = command;
+    if (path.startsWith('/')) return { argv: command, shell: false };
+    throw new AppError('CONFIG_INVALID', `script: ${JSON.stringify(path)} is not an absolute path`);
+  }
+  if (text === undefined) throw new AppError('CONFIG_INVALID', 'script: `command` is missing');
+  return PLAIN_PATH.test(text) ? { argv: [text], shell: false } : { argv: ['/bin/sh', '-c', text], shell: true };
 }
 
-function resultOf(ended: Ended): Result {
-  const { exitCode, signal, startError, output, timedOut } = ended;
-  if (startError) {
-    const reason = `${startError.syscall} failed: ${startError.code}`;
-    return { status: startError.transient ? 'retry' : 'rejected', reason, detail: reason };
-  }
-  const detail = timedOut
-    ? `timed out after ${Math.round(ended.durationMs)} ms`
-    : signal === null
-      ? `exit ${exitCode}`
-      : signal;
-  const seen = { detail, output, timedOut };
-  if (exitCode === 0) return { status: 'delivered', ...seen };
-  return { status: exitCode === TRY_AGAIN ? 'retry' : 'rejected', reason: detail, ...seen };
+function tooLong(stdin: string | null): string | null {
+  const bytes = Buffer.byteLength(stdin ?? '');
+  return bytes > MAX_STDIN_BYTES ? `the event is ${bytes} bytes, at most ${MAX_STDIN_BYTES} fit on stdin` : null;
+}
+
+/** The host's word that nothing ran; what was cut short under way is the host's to tell, and so are defects. */
+function notRun(error: unknown): Result {
+  if (!(error instanceof AppError) || error.code === 'INTERRUPTED') throw error;
+  return { status: error.retryable ? 'retry' : 'rejected', reason: error.message };
 }

@@ -13,6 +13,8 @@ import { type Clock, isObject, type Result } from '#core';
 
 const FAILURES = 5;
 const OPEN_MS = 10_000;
+/** How long others stand back while one attempt probes. */
+const PROBE_MS = 1000;
 
 /** Opens after five retries in a row for ten seconds; then one attempt goes through, and its result decides. */
 export class Breaker {
@@ -48,10 +50,11 @@ export class Breaker {
   }
 
   #refusal(): Result {
+    const left = Math.ceil(this.#openUntil - this.#clock.monotonic());
     return {
       status: 'retry',
       reason: `breaker open after ${FAILURES} failures: ${this.#lastReason}`,
-      afterMs: Math.max(1, Math.ceil(this.#openUntil - this.#clock.monotonic())),
+      afterMs: left > 0 ? left : PROBE_MS,
     };
   }
 

@@ -14,6 +14,6 @@ export function createNetlink(openReader: (options: NetlinkReaderOptions) => Net
     stability: 'experimental',
     eventTypes,
     config,
-    create: ({ receiveBuffer }, context: SourceContext) => new NetlinkSource(receiveBuffer, context, openReader),
+    create: ({ receiveBuffer }, context: SourceContext) => new NetlinkSource({ receiveBuffer, context, openReader }),
   });
 }

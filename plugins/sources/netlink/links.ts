@@ -1,26 +1,14 @@
-import type { Attributes } from '#core';
 import type { LinkRecord } from '#native';
 
-const NEW_LINK = 16;
-const DELETED_LINK = 17;
+import { DELETED_LINK, linkEvent, type LinkEvent, NEW_LINK } from './link-event.ts';
+
 const AF_BRIDGE = 7;
 const IFF_UP = 0x1;
 const IFF_LOWER_UP = 0x10000;
 /** `ifi_change` of the message that the kernel sends when it registers a device. */
 const REGISTERED = 0xffffffff;
 
-export type LinkEventType = 'link-added' | 'link-deleted' | 'link-up' | 'link-down' | 'link-changed';
-
-export interface LinkEvent {
-  readonly type: LinkEventType;
-  readonly ifname: string;
-  readonly messageType: number;
-  readonly attributes: Attributes;
-}
-
-type Cause = 'admin' | 'carrier';
-
-/** What may change on a link and is named in `netlink.link.changed`, beside the flags that make it go up or down. */
+/** What may change on a link, and how `netlink.link.changed` calls it. */
 const WATCHED = [
   ['ifname', 'ifname'],
   ['mtu', 'mtu'],
@@ -34,124 +22,110 @@ const WATCHED = [
   ['flags', 'flags'],
 ] as const satisfies readonly (readonly [keyof LinkRecord, string])[];
 
-/**
- * The last known state of every link, and what a record means against it (spec nlmon A10.14). Before the first dump is
- * complete a link that is not known yet need not be new: the kernel's own mark decides.
- */
+/** The last known state of every link, and what a record means against it (spec nlmon A10.14). */
 export class LinkTable {
   readonly #links = new Map<number, LinkRecord>();
+  /** Every link that exists is known: one that is not is new. */
   #complete = false;
   /** While a dump runs: links that it listed or that were told of meanwhile. */
   #seen: Set<number> | null = null;
 
   /** A notification: exactly one event. */
   notified(record: LinkRecord): LinkEvent {
-    this.#seen?.add(record.ifindex);
     const before = this.#links.get(record.ifindex);
-    if (record.messageType === DELETED_LINK && record.family !== AF_BRIDGE) {
+    if (isPartial(record)) return this.#partly(record, before);
+    this.#seen?.add(record.ifindex);
+    if (record.messageType === DELETED_LINK) {
       this.#links.delete(record.ifindex);
-      return event('link-deleted', record, before, null, '');
+      return linkEvent('link-deleted', record, { messageType: DELETED_LINK, before });
     }
-    const now = before && record.family === AF_BRIDGE ? overlay(before, record) : record;
-    this.#links.set(record.ifindex, now);
-    if (!before)
-      return event(
-        this.#complete || record.change === REGISTERED ? 'link-added' : 'link-changed',
-        record,
-        before,
-        null,
-        '',
-      );
-    return compared(before, now, record);
+    this.#links.set(record.ifindex, record);
+    if (before) return compared(before, record, record);
+    return this.#complete || record.change === REGISTERED
+      ? linkEvent('link-added', record)
+      : linkEvent('link-changed', record, { changed: '' });
   }
 
   beginDump(): void {
     this.#seen = new Set();
   }
 
-  /** A row of a dump: an event only where it differs from what was known, and never in the first dump. */
-  dumped(record: LinkRecord): LinkEvent | null {
-    const known = this.#seen?.has(record.ifindex) ?? false;
+  /** A row of a dump: events only where it differs from what was known. */
+  dumped(record: LinkRecord): LinkEvent[] {
+    // A row may be older than the notification that stands before it.
+    if (this.#seen?.has(record.ifindex)) return [];
     this.#seen?.add(record.ifindex);
-    if (known) return null;
     const before = this.#links.get(record.ifindex);
     this.#links.set(record.ifindex, record);
-    if (!this.#complete) return null;
-    if (!before) return event('link-added', record, before, null, '');
+    if (!before) return this.#complete ? [linkEvent('link-added', record)] : [];
+    if (isOtherLink(before, record)) return [vanished(before), linkEvent('link-added', record)];
     const difference = compared(before, record, record);
-    return difference.type === 'link-changed' && difference.attributes['netlink.link.changed'] === ''
-      ? null
-      : difference;
+    return difference.attributes['netlink.link.changed'] === '' ? [] : [difference];
   }
 
   /** The dump was whole: what it did not list is gone. */
   endDump(): LinkEvent[] {
     const seen = this.#seen;
     this.#seen = null;
+    this.#complete = true;
     const gone = [...this.#links.values()].filter(({ ifindex }) => !seen?.has(ifindex));
     for (const { ifindex } of gone) this.#links.delete(ifindex);
-    const first = !this.#complete;
-    this.#complete = true;
-    return first
-      ? []
-      : gone.map((link) => event('link-deleted', { ...link, messageType: DELETED_LINK }, link, null, ''));
+    return gone.map(vanished);
   }
 
-  get size(): number {
-    return this.#links.size;
+  /** It proves neither that the link is new nor all of its state, so the row of a dump under way still counts. */
+  #partly(record: LinkRecord, before: LinkRecord | undefined): LinkEvent {
+    if (!before) return linkEvent('link-changed', record, { changed: '' });
+    const now = merged(before, record);
+    this.#links.set(record.ifindex, now);
+    return compared(before, now, record);
   }
 }
 
-/** A bridge's message about its port carries only a part of the link. */
-function overlay(before: LinkRecord, record: LinkRecord): LinkRecord {
+/** A bridge's message about its port, where 17 is "left the bridge", or a driver's that names little but the link. */
+function isPartial({ family, messageType, mtu }: LinkRecord): boolean {
+  return family === AF_BRIDGE || (messageType === NEW_LINK && mtu === null);
+}
+
+function merged(before: LinkRecord, record: LinkRecord): LinkRecord {
+  const { ifname, mtu, operstate, address, flags } = record;
   return {
     ...before,
-    master: record.messageType === DELETED_LINK ? null : (record.master ?? before.master),
-    operstate: record.operstate ?? before.operstate,
-    mtu: record.mtu ?? before.mtu,
+    ifname: ifname ?? before.ifname,
+    mtu: mtu ?? before.mtu,
+    operstate: operstate ?? before.operstate,
+    address: address ?? before.address,
+    flags,
+    master: masterOf(before, record),
   };
 }
 
+/** In its messages about itself a bridge names itself as master. */
+function masterOf(before: LinkRecord, { family, messageType, ifindex, master }: LinkRecord): number | null {
+  if (family !== AF_BRIDGE || master === ifindex) return before.master;
+  return messageType === DELETED_LINK ? null : (master ?? before.master);
+}
+
+/** The number was given to another link while nothing was heard; a rename alone keeps kind and address. */
+function isOtherLink(before: LinkRecord, now: LinkRecord): boolean {
+  return before.linkKind !== now.linkKind || (before.ifname !== now.ifname && before.address !== now.address);
+}
+
+/** Found by a dump: there was no message, and nothing of an older one is claimed for it. */
+function vanished(link: LinkRecord): LinkEvent {
+  const event = linkEvent('link-deleted', link, { messageType: DELETED_LINK });
+  const noMessage = { 'netlink.msg_flags': undefined, 'netlink.seq': undefined, 'netlink.pid': undefined };
+  return { ...event, attributes: { ...event.attributes, 'netlink.msg_type': DELETED_LINK, ...noMessage } };
+}
+
 function compared(before: LinkRecord, now: LinkRecord, record: LinkRecord): LinkEvent {
-  const toggled = before.flags ^ now.flags;
-  const cause: Cause | null = (toggled & IFF_UP) !== 0 ? 'admin' : (toggled & IFF_LOWER_UP) !== 0 ? 'carrier' : null;
   let changed = '';
   for (const [key, name] of WATCHED) {
     if (before[key] !== now[key]) changed += changed === '' ? name : `,${name}`;
   }
-  if (cause === null) return event('link-changed', record, before, null, changed);
-  const up = (now.flags & (cause === 'admin' ? IFF_UP : IFF_LOWER_UP)) !== 0;
-  return event(up ? 'link-up' : 'link-down', record, before, cause, changed);
-}
-
-function event(
-  type: LinkEventType,
-  record: LinkRecord,
-  before: LinkRecord | undefined,
-  cause: Cause | null,
-  changed: string,
-): LinkEvent {
-  const ifname = record.ifname ?? before?.ifname ?? '';
-  return { type, ifname, messageType: record.messageType, attributes: attributesOf(record, ifname, cause, changed) };
-}
-
-/** One literal, so that all events have one shape; undefined is absent. */
-function attributesOf(record: LinkRecord, ifname: string, cause: Cause | null, changed: string): Attributes {
-  return {
-    'netlink.protocol': 0,
-    'netlink.msg_type': record.dump === null ? record.messageType : NEW_LINK,
-    'netlink.msg_flags': record.messageFlags,
-    'netlink.seq': record.messageSequence,
-    'netlink.pid': record.messagePid,
-    'netlink.link.ifname': ifname,
-    'netlink.link.ifindex': record.ifindex,
-    'netlink.link.flags': record.flags,
-    'netlink.link.mtu': record.mtu ?? undefined,
-    'netlink.link.operstate': record.operstate ?? undefined,
-    'netlink.link.qdisc': record.qdisc ?? undefined,
-    'netlink.link.address': record.address ?? undefined,
-    'netlink.link.kind': record.linkKind ?? undefined,
-    'netlink.link.cause': cause ?? undefined,
-    'netlink.link.changed': changed,
-  };
+  const toggled = before.flags ^ now.flags;
+  const flag = toggled & IFF_UP || toggled & IFF_LOWER_UP;
+  if (flag === 0) return linkEvent('link-changed', record, { before, changed });
+  const type = (now.flags & flag) === 0 ? 'link-down' : 'link-up';
+  return linkEvent(type, record, { before, changed, cause: flag === IFF_UP ? 'admin' : 'carrier' });
 }

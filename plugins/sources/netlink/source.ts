@@ -1,177 +1,174 @@
-import type { Attributes, Component, EventDraft, SourceContext } from '#core';
-import type { NetlinkReader, NetlinkReaderOptions, NetlinkRecord } from '#native';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { type LinkEvent, LinkTable } from './links.ts';
+import type { Component, EventDraft, SourceContext } from '#core';
+import type { DumpDoneRecord, LinkRecord, NetlinkReader, NetlinkReaderOptions, NetlinkRecord } from '#native';
+
+import { Drafts } from './drafts.ts';
+import { Dumps } from './dumps.ts';
+import { Hearing } from './hearing.ts';
+import type { LinkEvent } from './link-event.ts';
+import { LinkTable } from './links.ts';
 
 /** Records taken from the reader at a time, so that nothing holds the event loop for more than a moment. */
 const BATCH = 256;
 /** Records that wait in the reader before it leaves them to the kernel's buffer. */
 const QUEUE_LIMIT = 65_536;
-const LINK_EVENT = 1;
+
+export interface NetlinkSourceOptions {
+  readonly receiveBuffer: number;
+  readonly context: SourceContext;
+  readonly openReader: (options: NetlinkReaderOptions) => NetlinkReader;
+}
 
 /** One life of the source: reader to events, with a dump after every overflow so that nothing is missed silently. */
 export class NetlinkSource implements Component {
-  readonly #receiveBuffer: number;
-  readonly #context: SourceContext;
-  readonly #openReader: (options: NetlinkReaderOptions) => NetlinkReader;
+  readonly #options: NetlinkSourceOptions;
+  readonly #halt = new AbortController();
   readonly #links = new LinkTable();
+  readonly #drafts: Drafts;
+  readonly #dumps: Dumps;
+  readonly #hearing: Hearing;
   readonly #ready = Promise.withResolvers<void>();
   #reader: NetlinkReader | null = null;
-  #sequence = 0;
-  /** The dump under way. */
-  #dumping: number | null = null;
-  /** A dump that ran beside an overflow proves nothing: another follows. */
-  #dumpAgain = false;
-  /** Messages lost since the last whole dump; null: none, not even uncounted ones. */
-  #lost: number | null = null;
-  #differences = 0;
   #running = false;
   #pumping: Promise<void> = Promise.resolve();
-  #stopped = false;
+  /** Lost since the last whole dump; null: nothing, not even what the kernel did not count. */
+  #lost: number | null = null;
+  /** Told since the last whole dump. */
+  #differences = 0;
 
-  constructor(
-    receiveBuffer: number,
-    context: SourceContext,
-    openReader: (options: NetlinkReaderOptions) => NetlinkReader,
-  ) {
-    this.#receiveBuffer = receiveBuffer;
-    this.#context = context;
-    this.#openReader = openReader;
+  constructor(options: NetlinkSourceOptions) {
+    this.#options = options;
+    const { clock } = options.context;
+    const { signal } = this.#halt;
+    this.#drafts = new Drafts(clock);
+    this.#dumps = new Dumps({ clock, signal, ask: () => this.#dump(), onError: (error) => this.#fail(error) });
+    this.#hearing = new Hearing({
+      clock,
+      signal,
+      test: () => this.#dumps.request(),
+      busy: () => this.#running,
+    });
+    this.#ready.promise.catch(() => undefined);
   }
 
   /** Ready once every link that exists is known. */
   async start(signal: AbortSignal): Promise<void> {
-    const onReadable = (): void => this.#pump();
-    const options = { fd: null, receiveBufferBytes: this.#receiveBuffer, queueLimit: QUEUE_LIMIT, onReadable };
-    this.#reader = this.#openReader(options);
-    signal.addEventListener('abort', () => this.#ready.reject(new Error('stopped while starting')), { once: true });
-    this.#dump();
-    await this.#ready.promise;
-    const { receiveBufferForced, receiveBufferBytes } = this.#reader.stats();
-    if (!receiveBufferForced && receiveBufferBytes < this.#receiveBuffer) {
-      const reason = `receive buffer is ${receiveBufferBytes} bytes instead of ${this.#receiveBuffer} (needs CAP_NET_ADMIN or a larger net.core.rmem_max): bursts may be lost, and are then told`;
-      this.#context.report({ status: 'degraded', reason });
+    signal.throwIfAborted();
+    const { receiveBuffer, openReader } = this.#options;
+    const aborted = (): void => this.#ready.reject(signal.reason);
+    signal.addEventListener('abort', aborted, { once: true });
+    try {
+      this.#reader = openReader({
+        fd: null,
+        receiveBufferBytes: receiveBuffer,
+        queueLimit: QUEUE_LIMIT,
+        onReadable: () => this.#pump(),
+      });
+      this.#dumps.request();
+      this.#hearing.run().catch((error: unknown) => this.#fail(error));
+      await this.#ready.promise;
+    } finally {
+      signal.removeEventListener('abort', aborted);
     }
+    this.#tellBuffer(this.#reader);
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#ready.promise.catch(() => undefined);
+    this.#halt.abort();
     this.#reader?.close();
     await this.#pumping;
   }
 
+  #tellBuffer(reader: NetlinkReader): void {
+    const { receiveBuffer, context } = this.#options;
+    const { receiveBufferForced, receiveBufferBytes } = reader.stats();
+    // The kernel reserves the double of what is asked, where it may.
+    const given = receiveBufferBytes / 2;
+    if (receiveBufferForced || given >= receiveBuffer) return;
+    const remedy = 'needs CAP_NET_ADMIN or a larger net.core.rmem_max';
+    const reason = `receive buffer is ${given} bytes instead of ${receiveBuffer} (${remedy}): bursts may be lost, and are then told`;
+    context.report({ status: 'degraded', reason });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#halt.signal.aborted) return;
+    this.#halt.abort();
+    this.#ready.reject(error);
+    this.#options.context.report({ status: 'failed', error });
+  }
+
   #pump(): void {
-    if (this.#running) return;
+    if (this.#running || this.#halt.signal.aborted) return;
     this.#running = true;
-    this.#pumping = this.#run().catch((error: unknown) => {
-      this.#ready.reject(error);
-      if (!this.#stopped) this.#context.report({ status: 'failed', error });
-    });
+    this.#pumping = this.#run().catch((error: unknown) => this.#fail(error));
   }
 
   async #run(): Promise<void> {
     for (;;) {
-      const records = this.#stopped ? [] : (this.#reader?.read(BATCH) ?? []);
+      const records = this.#halt.signal.aborted ? [] : (this.#reader?.read(BATCH) ?? []);
       if (records.length === 0) {
         // In the same turn as the empty read: the next wake-up finds the pump at rest.
         this.#running = false;
         return;
       }
-      const time = Date.now();
-      const events: EventDraft[] = [];
-      for (const record of records) this.#take(record, time, events);
-      if (events.length > 0) await this.#context.emit(events);
+      await this.#take(records);
+      await nextTurn();
     }
   }
 
-  #take(record: NetlinkRecord, time: number, events: EventDraft[]): void {
-    switch (record.kind) {
-      case 'link': {
-        if (record.dump === null) {
-          events.push(this.#event(this.#links.notified(record), time));
-          return;
-        }
-        const difference = record.dump === this.#dumping ? this.#links.dumped(record) : null;
-        if (difference) events.push(this.#difference(difference, time));
-        return;
-      }
-      case 'overflow':
-        this.#overflow(record.dropped, time, events);
-        return;
-      case 'dump-done':
-        if (record.dump === this.#dumping) this.#dumped(record.interrupted || record.errno !== null, time, events);
-        return;
-      default:
-        throw new Error(`the netlink socket failed with error number ${record.errno}`);
+  /** The losses of a batch are told as one, after what was heard. */
+  async #take(records: readonly NetlinkRecord[]): Promise<void> {
+    const { emit, lost } = this.#options.context;
+    const events: EventDraft[] = [];
+    let dropped: number | null = null;
+    let failure: number | null = null;
+    this.#drafts.beginBatch();
+    for (const record of records) {
+      if (record.kind === 'link') this.#link(record, events);
+      else if (record.kind === 'dump-done') this.#dumped(record, events);
+      else if (record.kind === 'overflow') {
+        dropped = (dropped ?? 0) + record.dropped;
+        this.#doubt(record.dropped);
+      } else failure = record.errno;
     }
+    if (events.length > 0) await emit(events);
+    if (dropped !== null) {
+      if (dropped > 0) lost('overflow', dropped);
+      await emit([this.#drafts.overflow(dropped)]);
+    }
+    if (failure !== null) throw new Error(`the netlink socket failed with error number ${failure}`);
   }
 
-  #overflow(dropped: number, time: number, events: EventDraft[]): void {
-    this.#sequence += dropped;
+  #doubt(dropped: number): void {
     this.#lost = (this.#lost ?? 0) + dropped;
-    if (dropped > 0) this.#context.lost('overflow', dropped);
-    events.push(
-      this.#notice('netlink.overflow', `${dropped} messages lost`, time, { 'netlink.overflow.lost': dropped }),
-    );
-    if (this.#dumping === null) this.#dump();
-    else this.#dumpAgain = true;
+    this.#dumps.request();
   }
 
-  #dump(): void {
-    this.#dumpAgain = false;
-    this.#differences = 0;
+  #link(record: LinkRecord, events: EventDraft[]): void {
+    this.#hearing.heard();
+    if (record.dump === null) events.push(this.#drafts.link(this.#links.notified(record)));
+    else if (this.#dumps.isCurrent(record.dump)) this.#differ(this.#links.dumped(record), events);
+  }
+
+  #dump(): number {
+    if (!this.#reader) throw new Error('there is no reader');
     this.#links.beginDump();
-    this.#dumping = this.#reader?.dump() ?? null;
+    return this.#reader.dump();
   }
 
-  #dumped(broken: boolean, time: number, events: EventDraft[]): void {
-    if (broken || this.#dumpAgain) {
-      this.#dump();
-      return;
-    }
-    this.#dumping = null;
-    for (const gone of this.#links.endDump()) events.push(this.#difference(gone, time));
+  #dumped(record: DumpDoneRecord, events: EventDraft[]): void {
+    if (record.errno === null) this.#hearing.proven();
+    if (!this.#dumps.finished(record)) return;
+    this.#differ(this.#links.endDump(), events);
     this.#ready.resolve();
-    if (this.#lost === null) return;
-    const found = { 'netlink.overflow.lost': this.#lost, 'netlink.resynced.differences': this.#differences };
-    events.push(this.#notice('netlink.resynced', `${this.#differences} differences found`, time, found));
+    if (this.#lost !== null || this.#differences > 0) events.push(this.#drafts.resynced(this.#lost, this.#differences));
     this.#lost = null;
+    this.#differences = 0;
   }
 
-  #difference(event: LinkEvent, time: number): EventDraft {
-    this.#differences++;
-    const { attributes } = event;
-    return { ...this.#event(event, time), synthetic: true, attributes: { ...attributes, 'netlink.resynced': true } };
-  }
-
-  #event({ type, ifname, messageType, attributes }: LinkEvent, time: number): EventDraft {
-    return {
-      type: `netlink.${type}`,
-      subject: ifname,
-      time,
-      sequence: ++this.#sequence,
-      synthetic: false,
-      interface: ifname,
-      namespace: '',
-      messageType,
-      eventType: LINK_EVENT,
-      attributes,
-    };
-  }
-
-  #notice(type: string, subject: string, time: number, attributes: Attributes): EventDraft {
-    return {
-      type,
-      subject,
-      time,
-      sequence: ++this.#sequence,
-      synthetic: true,
-      interface: '',
-      namespace: '',
-      messageType: 0,
-      eventType: 0,
-      attributes,
-    };
+  #differ(found: readonly LinkEvent[], events: EventDraft[]): void {
+    this.#differences += found.length;
+    for (const event of found) events.push(this.#drafts.difference(event));
   }
 }

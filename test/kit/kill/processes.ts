@@ -8,11 +8,18 @@ export class Killable implements AsyncDisposable {
   readonly #script: string;
   readonly #args: readonly string[];
   readonly #ready: RegExp;
+  readonly #flags: readonly string[];
   #child: ChildProcess | null = null;
   #output = '';
 
-  /** `ready`: what it says on stdout once it serves. */
-  constructor(script: string, args: readonly string[], ready: RegExp) {
+  /** `ready`: what it says on stdout once it serves. `flags`: Node's. */
+  constructor(
+    script: string,
+    args: readonly string[],
+    ready: RegExp,
+    flags: readonly string[] = ['--conditions=source'],
+  ) {
+    this.#flags = flags;
     this.#script = script;
     this.#args = args;
     this.#ready = ready;
@@ -28,7 +35,7 @@ export class Killable implements AsyncDisposable {
 
   async start(): Promise<void> {
     this.#output = '';
-    const child = spawn(process.execPath, ['--conditions=source', this.#script, ...this.#args], {
+    const child = spawn(process.execPath, [...this.#flags, this.#script, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

@@ -15,6 +15,7 @@ const SPECIFIED = [
   ['netlink.nl80211.', 'cmd wiphy ifindex iftype freq', 'ifname'],
   ['netlink.qca.', 'subcmd vendor_id', 'subcmd_name'],
   ['netlink.overflow.', 'lost', ''],
+  ['netlink.resynced.', 'differences', ''],
 ] as const;
 
 describe('fields', () => {

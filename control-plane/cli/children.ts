@@ -1,0 +1,143 @@
+/** Processes that `trotline up` starts: each in a group of its own, with a pipe whose closing means "stop". */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
+import { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+/** A log file is put aside at this size; so many old ones stay. */
+const LOG_BYTES = 5 << 20;
+const OLD_LOGS = 2;
+/** Last lines of a child's output that are kept to say why it ended. */
+const LAST_LINES = 20;
+/** Descriptor of the pipe in the child. */
+const PARENT_FD = 3;
+
+export interface ChildOptions {
+  /** For people: `control plane`. */
+  readonly name: string;
+  /** Path below the package without its extension: `sidecar/main`. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Its output goes there. */
+  readonly onOutput: (text: string) => void;
+}
+
+export class Child {
+  readonly name: string;
+  /** Resolves when the process has ended; says how. */
+  readonly ended: Promise<string>;
+  readonly #process: ChildProcess;
+  readonly #last: string[] = [];
+  #hasEnded = false;
+
+  constructor({ name, program, args, env, onOutput }: ChildOptions) {
+    this.name = name;
+    const argv = [...process.execArgv, programPath(program), ...args];
+    this.#process = spawn(process.execPath, argv, {
+      detached: true,
+      env: { ...env, TROTLINE_PARENT_FD: String(PARENT_FD) },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        onOutput(text);
+        this.#last.push(...text.split('\n').filter((line) => line !== ''));
+        this.#last.splice(0, this.#last.length - LAST_LINES);
+      });
+    }
+    this.#pipe?.on('error', () => undefined).resume();
+    this.ended = new Promise((resolve) => {
+      this.#process.once('error', (error) => resolve(error.message));
+      this.#process.once('close', (code, signal) => {
+        this.#hasEnded = true;
+        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`);
+      });
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** The last error that it told of; '' when it told of none. */
+  get lastWords(): string {
+    return this.#last.map(errorOf).findLast((text) => text !== '') ?? '';
+  }
+
+  /** Asks it to stop: it drains first. */
+  requestStop(): void {
+    this.#pipe?.destroy();
+  }
+
+  /** Now, with all it started. */
+  kill(): void {
+    if (this.#hasEnded || this.pid === undefined) return;
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      // It ended in between.
+    }
+  }
+
+  get #pipe(): Duplex | null {
+    const pipe = this.#process.stdio[PARENT_FD];
+    return pipe instanceof Duplex ? pipe : null;
+  }
+}
+
+/** The error in a line of output: our own `error: …`, or a log record of that level. */
+function errorOf(line: string): string {
+  if (line.startsWith('error: ')) return line.slice('error: '.length);
+  if (!line.includes('"level":"error"')) return '';
+  try {
+    const { msg, error }: { msg?: unknown; error?: unknown } = JSON.parse(line);
+    return [msg, error].filter((part) => typeof part === 'string').join(': ');
+  } catch {
+    return '';
+  }
+}
+
+/** `sidecar/main` beside us: `.ts` in a checkout, `.js` in a package. */
+function programPath(program: string): string {
+  const self = import.meta.url;
+  return fileURLToPath(new URL(`../../${program}${extname(new URL(self).pathname)}`, self));
+}
+
+/** A log file that puts itself aside when it has grown: `.1`, `.2`. */
+export class RotatingFile {
+  readonly #path: string;
+  #fd: number;
+  #bytes: number;
+
+  constructor(path: string) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    this.#path = path;
+    this.#fd = openSync(path, 'a', 0o600);
+    this.#bytes = statSync(path).size;
+  }
+
+  write(text: string): void {
+    this.#bytes += writeSync(this.#fd, text);
+    if (this.#bytes < LOG_BYTES) return;
+    closeSync(this.#fd);
+    for (let number = OLD_LOGS; number > 1; number--)
+      moveIfThere(`${this.#path}.${number - 1}`, `${this.#path}.${number}`);
+    moveIfThere(this.#path, `${this.#path}.1`);
+    this.#fd = openSync(this.#path, 'a', 0o600);
+    this.#bytes = 0;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+function moveIfThere(from: string, to: string): void {
+  if (statSync(from, { throwIfNoEntry: false })) renameSync(from, to);
+}

@@ -1,0 +1,56 @@
+/** `trotline hooks validate`: what loading these files would say, without a control plane. */
+import { readFile, stat } from 'node:fs/promises';
+
+import { AppError, errorText, hookId } from '#core';
+import { vocabulary } from '#plugins/schemas';
+
+import { readDirectory } from '../config/hook-directory.ts';
+import { type HookFile, NO_HOOK_FILES, readHookFiles } from '../config/hook-files.ts';
+import { type Command, type Context, examples, type OutputOption, outputOption } from './command.ts';
+import { count, issueData, renderIssues, renderRefused } from './errors.ts';
+import { renderData, safe } from './output.ts';
+
+export function addValidateCommand(hooks: Command, context: Context): void {
+  const validate = hooks.command('validate <path...>').description('check files or directories as loading them would');
+  validate.addOption(outputOption());
+  examples(validate, 'trotline hooks validate hooks/net.yaml', 'trotline hooks validate /etc/trotline/hooks -o json');
+  validate.action(async (paths: readonly string[], { output }: OutputOption) => {
+    const files = (await Promise.all(paths.map(filesAt))).flat();
+    const { hooks: accepted, refused, warnings } = readHookFiles(files, vocabulary, NO_HOOK_FILES);
+    const { terminal } = context;
+    context.exitCode = refused.length > 0 ? 2 : 0;
+    if (output === 'json' || output === 'yaml') {
+      const rows = [
+        ...accepted.map((hook) => ({
+          hook: hookId(hook),
+          valid: true,
+          file: hook.origin?.file ?? null,
+          line: hook.origin?.line ?? null,
+        })),
+        ...refused.flatMap(({ id, issues }) =>
+          issues.map((issue) => ({ hook: id, valid: false, code: 'CONFIG_INVALID', ...issueData(issue) })),
+        ),
+      ];
+      terminal.out(renderData(rows, output));
+      return;
+    }
+    terminal.err(renderRefused(refused, terminal, () => ''));
+    if (warnings.length > 0)
+      terminal.err(
+        `${terminal.paint('yellow', 'warning:')} ${count(warnings.length, 'doubtful place')}\n${renderIssues(warnings, terminal)}`,
+      );
+    terminal.out(
+      `${count(accepted.length, 'hook')} valid${refused.length > 0 ? `, ${refused.length} refused` : ''}: ${safe(accepted.map(({ name }) => name).join(' · ')) || '-'}\n`,
+    );
+  });
+}
+
+async function filesAt(path: string): Promise<HookFile[]> {
+  try {
+    return (await stat(path)).isDirectory()
+      ? await readDirectory(path)
+      : [{ file: path, text: await readFile(path, 'utf8') }];
+  } catch (error) {
+    throw new AppError('USAGE', `cannot read ${path}: ${errorText(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,154 @@
+/** `trotline ledger`: nothing is lost silently (design section 7.1); the numbers that prove it. */
+import { OUTCOMES } from '#core';
+
+import type { NodeLedger } from '../store/types.ts';
+import {
+  Command,
+  type Context,
+  type DataOption,
+  dataOption,
+  examples,
+  openClient,
+  type OutputOption,
+  outputOption,
+  printList,
+  watchOption,
+  type WatchOption,
+} from './command.ts';
+import type { Column, Listing } from './output.ts';
+
+export function ledgerCommand(context: Context): Command {
+  const ledger = new Command('ledger').description('what was heard, routed, lost, and its end');
+  ledger.addOption(dataOption()).addOption(outputOption()).addOption(watchOption());
+  examples(ledger, 'trotline ledger', 'trotline ledger -o json');
+  ledger.action(async (options: DataOption & OutputOption & WatchOption) => {
+    const client = await openClient(options, context);
+    const rows = async (): Promise<LedgerRow[]> => ledgerRows(await client.get<NodeLedger[]>('/v1/ledger'));
+    await printList(LEDGER, rows, options, context);
+  });
+  return ledger;
+}
+
+/** A source's or a hook's line. Numbers that do not apply are null. */
+export interface LedgerRow {
+  readonly node: string;
+  readonly kind: 'source' | 'hook';
+  readonly name: string;
+  readonly heard: number | null;
+  readonly unmatched: number | null;
+  readonly routed: number;
+  readonly lost: number | null;
+  readonly unknown: string;
+  readonly pending: number | null;
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** The sums hold. */
+  readonly balanced: boolean;
+  /** What the store has equals what the sidecar made; false while reports are on their way. */
+  readonly stored: boolean;
+}
+
+export function ledgerRows(nodes: readonly NodeLedger[]): LedgerRow[] {
+  return nodes.flatMap((node) => [...sourceRows(node), ...hookRows(node)]);
+}
+
+function sourceRows({ node, ledger }: NodeLedger): LedgerRow[] {
+  return ledger.sources.map(({ source, heard, unmatched, routed, lost, unknown }) => {
+    const gone = sum(lost);
+    const range = unknown ? `${unknown.from}–${unknown.to ?? '?'}` : '';
+    const balanced = heard === unmatched + routed + gone;
+    return {
+      node,
+      kind: 'source',
+      name: source,
+      heard,
+      unmatched,
+      routed,
+      lost: gone,
+      unknown: range,
+      pending: null,
+      outcomes: {},
+      balanced,
+      stored: true,
+    };
+  });
+}
+
+function hookRows({ node, ledger, stored, storedSequence }: NodeLedger): LedgerRow[] {
+  return ledger.hooks.map(({ hook, routed, pending, outcomes }) => {
+    const same = JSON.stringify(sorted(outcomes)) === JSON.stringify(sorted(stored[hook] ?? {}));
+    const none = { heard: null, unmatched: null, lost: null, unknown: '' };
+    return {
+      ...none,
+      node,
+      kind: 'hook',
+      name: hook.replace(/^trotline\//, ''),
+      routed,
+      pending,
+      outcomes,
+      balanced: routed === sum(outcomes) + pending,
+      stored: same && storedSequence >= ledger.outcomeSequence,
+    };
+  });
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+function sorted(counts: Readonly<Record<string, number>>): (readonly [string, number])[] {
+  return Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** `dropped(journal-full)` counts as dropped. */
+function outcomeCount({ outcomes }: LedgerRow, name: string): number {
+  return sum(
+    Object.fromEntries(Object.entries(outcomes).filter(([key]) => key === name || key.startsWith(`${name}(`))),
+  );
+}
+
+const number = (
+  title: string,
+  value: (row: LedgerRow) => number | null,
+  more: Partial<Column<LedgerRow>> = {},
+): Column<LedgerRow> => ({
+  title,
+  value: (row) => value(row)?.toLocaleString('en') ?? '',
+  align: 'right',
+  ...more,
+});
+
+/** Outcomes that are rare enough for `-o wide`. */
+const RARE: ReadonlySet<string> = new Set(['interrupted', 'grouped', 'audited']);
+
+const LEDGER: Listing<LedgerRow> = {
+  none: 'no sidecar has reported yet',
+  columns: [
+    { title: 'NODE', value: ({ node }) => node },
+    { title: 'SOURCE/HOOK', value: ({ name }) => name },
+    number('HEARD', ({ heard }) => heard),
+    number('UNMATCHED', ({ unmatched }) => unmatched),
+    number('ROUTED', ({ routed }) => routed),
+    number('LOST', ({ lost }) => lost, { colour: ({ lost }) => ((lost ?? 0) > 0 ? 'red' : undefined) }),
+    ...OUTCOMES.map((name) =>
+      number(
+        name.toUpperCase(),
+        (row) => (row.kind === 'hook' ? outcomeCount(row, name) : null),
+        RARE.has(name) ? { wide: true } : {},
+      ),
+    ),
+    number('PENDING', ({ pending }) => pending),
+    { title: '', value: balanceText, colour: ({ balanced }) => (balanced ? 'green' : 'red') },
+  ],
+  flat: ({ outcomes, ...row }) => ({ ...row, ...outcomes }),
+};
+
+function balanceText({ balanced, stored, unknown }: LedgerRow): string {
+  const words = [
+    balanced ? 'balanced' : 'NOT balanced',
+    stored ? '' : 'reports on their way',
+    unknown === '' ? '' : `unknown ${unknown}`,
+  ];
+  return words.filter((word) => word !== '').join(', ');
+}

@@ -1,0 +1,83 @@
+/** The first thing that `trotline up` shows: what is heard and what not, the hooks, the API, what to try. */
+import { homedir } from 'node:os';
+
+import { hookId, type RefusedHook, type SourceHealth } from '#core';
+
+import type { HooksView, SidecarView } from '../http/views.ts';
+import { renderRefused } from './errors.ts';
+import { keptText } from './hooks.ts';
+import { cut, safe, type Terminal } from './output.ts';
+
+export interface FirstScreen {
+  readonly version: string;
+  readonly node: string;
+  readonly data: string;
+  readonly hooksDirectory: string;
+  readonly address: string;
+  readonly hooks: HooksView;
+  /** Null: it has not connected yet. */
+  readonly sidecar: SidecarView | null;
+}
+
+export function firstScreen(screen: FirstScreen, terminal: Terminal): string {
+  const { version, node, data, address } = screen;
+  const { paint } = terminal;
+  const rows: (readonly [string, string])[] = [
+    ...heardRows(screen.sidecar),
+    ...hookRows(screen),
+    ['api', `${address}    token in ${home(data)}/token`],
+    ['', ''],
+    ['try', 'sudo ip link add hello type veth peer name hello2'],
+    ['', 'sudo ip link del hello'],
+    ['', 'npx trotline events tail          (in another terminal)'],
+  ];
+  const head = `${paint('bold', 'trotline')} ${version} · node ${safe(node)} · data ${safe(home(data))}`;
+  const lines = rows.map(([label, text]) => `  ${label.padEnd(9)} ${cut(safe(text), terminal.width - 12)}`.trimEnd());
+  return `${head}\n\n${lines.join('\n')}\n\n${refusedText(screen.hooks, terminal)}`;
+}
+
+function heardRows(sidecar: SidecarView | null): (readonly [string, string])[] {
+  if (!sidecar) return [['hears', 'nothing yet: the sidecar is still starting (its log is in the data folder, logs/)']];
+  if (sidecar.sources.length === 0) return [['hears', 'nothing yet: no source has reported']];
+  return sidecar.sources
+    .flatMap(sourceRows)
+    .map(([what, text], at) => [at === 0 ? 'hears' : '', `${what.padEnd(8)} ${text}`]);
+}
+
+/** What the built-in sources hear when they say nothing themselves, and what not. */
+const HEARD: Readonly<Record<string, { readonly hears: string; readonly not: readonly string[] }>> = {
+  netlink: { hears: 'links in this network namespace', not: ['other network namespaces, addresses and routes'] },
+};
+
+/** A degraded source hears, but not everything: its reason says what not. */
+function sourceRows({ source, status, reason }: SourceHealth): (readonly [string, string])[] {
+  if (status === 'failed') return [['not', `${source}: ${reason}`]];
+  const known = HEARD[source];
+  const missing = status === 'ok' ? (known?.not ?? []) : reason.split('; ');
+  return [[source, known?.hears ?? ''], ...missing.map((part) => ['not', part] as const)];
+}
+
+function hookRows({ hooks: { hooks }, sidecar, hooksDirectory }: FirstScreen): (readonly [string, string])[] {
+  const failed = hooks.flatMap(({ hook, name, nodes }) => {
+    const reason = nodes.find(({ state, sidecarId }) => state === 'failed' && sidecarId === sidecar?.sidecarId)?.reason;
+    return reason === undefined ? [] : [{ hook, name, reason }];
+  });
+  const running = hooks.filter(({ hook }) => !failed.some((one) => one.hook === hook));
+  const names = running.map(({ name, enabled }) => (enabled ? name : `${name} (disabled)`)).join(' · ');
+  return [
+    ['hooks', `${running.length} applied from ${hooksDirectory}     ${names}`],
+    ...failed.map(({ name, reason }) => ['', `failed: ${name}: ${reason}`] as const),
+  ];
+}
+
+function refusedText({ refused, hooks }: HooksView, terminal: Terminal): string {
+  const kept = new Set(hooks.filter((hook) => hook.kept).map(hookId));
+  const text = renderRefused(refused, terminal, ({ id }: RefusedHook) => keptText(id, kept));
+  return text === '' ? '' : `${text}\n`;
+}
+
+/** `/home/me/x` → `~/x`. */
+export function home(path: string): string {
+  const own = homedir();
+  return path === own || path.startsWith(`${own}/`) ? `~${path.slice(own.length)}` : path;
+}

@@ -1,0 +1,233 @@
+/** `trotline up`: a control plane and a sidecar on this machine, and what they do, live. */
+import { readFile, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+
+import { AppError, errorText, VERSION } from '#core';
+
+import { type DataFiles, dataFiles, dataFolder } from '../config.ts';
+import { parseLoopback } from '../http/access.ts';
+import type { ApiAddress } from '../http/api.ts';
+import type { HooksView, SidecarView } from '../http/views.ts';
+import type { NodeLedger } from '../store/types.ts';
+import { Child, RotatingFile } from './children.ts';
+import { ApiClient } from './client.ts';
+import { Command, type Context, type DataOption, dataOption, examples, pause } from './command.ts';
+import { count } from './errors.ts';
+import { LiveLines } from './live-lines.ts';
+import { safe } from './output.ts';
+import { firstScreen, home } from './up-screen.ts';
+
+/** How long the parts may take to be up, and to be down. */
+const START_MS = 20_000;
+const FIRST_SCREEN_MS = 5000;
+const STOP_MS = 20_000;
+
+interface UpOptions extends DataOption {
+  readonly hooks: string;
+  readonly node: string;
+  readonly api: string;
+  readonly verbose?: boolean;
+}
+
+export function upCommand(context: Context): Command {
+  const up = new Command('up')
+    .description('start a control plane and a sidecar here, and show what they do')
+    .summary('start both here, and show what they do');
+  up.requiredOption('--hooks <dir>', 'directory of hooks, read again on every change').addOption(dataOption());
+  up.option('--node <name>', 'name of this node', hostname()).option(
+    '--api <address>',
+    'loopback address of the HTTP API',
+    '127.0.0.1:7411',
+  );
+  up.option('--verbose', 'print the logs of both processes to stderr');
+  examples(
+    up,
+    'trotline up --hooks deploy/examples/hooks',
+    'trotline up --hooks ./hooks --data /tmp/trotline --api 127.0.0.1:0',
+  );
+  up.action(async (options: UpOptions) => {
+    context.exitCode = await runUp(options, context);
+  });
+  return up;
+}
+
+async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
+  const { terminal, env, signal, urgent } = context;
+  const data = dataFolder(options.data, env);
+  const files = dataFiles(data);
+  const hooks = resolve(options.hooks);
+  if (!(await stat(hooks).catch(() => null))?.isDirectory()) {
+    throw new AppError('USAGE', `--hooks ${options.hooks} is no directory`);
+  }
+  parseLoopback(options.api);
+  const start = starter(options, files, context);
+  const plane = start('control plane', 'control-plane/main', ['--hooks', hooks, '--data', data, '--api', options.api]);
+  const children = [plane];
+  urgent.addEventListener('abort', () => {
+    for (const child of children) child.kill();
+  });
+  try {
+    const client = await untilAnswering(plane, files, data, signal);
+    const address = ['--control-plane', `unix:${files.socket}`];
+    const sidecar = start('sidecar', 'sidecar/main', [
+      ...address,
+      '--data',
+      files.sidecar,
+      '--node',
+      options.node,
+      '--up-hooks',
+      hooks,
+    ]);
+    children.push(sidecar);
+    await showFirstScreen({ options, hooks, data, client, sidecar }, context);
+    const died = await showUntilEnd(client, children, context);
+    if (died === null) await sayWaiting(client, context);
+    else terminal.err(await deathText(died, files, context));
+    await stopAll(children.toReversed(), context);
+    return died === null ? 0 : 1;
+  } catch (error) {
+    await stopAll(children.toReversed(), context);
+    if (signal.aborted) return 0;
+    throw error;
+  }
+}
+
+async function deathText(died: Child, { logs }: DataFiles, { terminal }: Context): Promise<string> {
+  const words = died.lastWords === '' ? '' : `: ${safe(died.lastWords)}`;
+  const how = `the ${died.name} ended unexpectedly (${await died.ended})${words}`;
+  return `${terminal.paint('red', 'error:')} ${how}; its log is in ${home(logs)}\n`;
+}
+
+type Start = (name: string, program: string, args: readonly string[]) => Child;
+
+/** Children log into files of their own, or with `--verbose` to stderr. */
+function starter({ verbose }: UpOptions, { logs }: DataFiles, { terminal, env }: Context): Start {
+  return (name, program, args) => {
+    const file = verbose ? null : new RotatingFile(join(logs, `${name.replaceAll(' ', '-')}.log`));
+    const onOutput = (text: string): void => (file ? file.write(text) : terminal.err(text));
+    const child = new Child({ name, program, args, env, onOutput });
+    void child.ended.then(() => file?.close());
+    return child;
+  };
+}
+
+/** The API's address is in its file, with the process's id, as soon as it listens. */
+async function untilAnswering(
+  plane: Child,
+  { apiAddress }: DataFiles,
+  data: string,
+  signal: AbortSignal,
+): Promise<ApiClient> {
+  const end = Date.now() + START_MS;
+  while (Date.now() < end && !signal.aborted) {
+    if (plane.hasEnded)
+      throw new AppError('PEER_UNAVAILABLE', plane.lastWords || `the control plane ended: ${await plane.ended}`);
+    const content = await readFile(apiAddress, 'utf8').catch(() => '{}');
+    const { pid }: Partial<ApiAddress> = JSON.parse(content === '' ? '{}' : content);
+    if (pid === plane.pid) return ApiClient.open(data);
+    await pause(30, signal);
+  }
+  throw new AppError('PEER_UNAVAILABLE', `the control plane was not ready within ${START_MS / 1000} s`);
+}
+
+interface Started {
+  readonly options: UpOptions;
+  readonly hooks: string;
+  readonly data: string;
+  readonly client: ApiClient;
+  readonly sidecar: Child;
+}
+
+async function showFirstScreen(
+  { options, hooks: directory, data, client, sidecar: child }: Started,
+  context: Context,
+): Promise<void> {
+  const { terminal, signal } = context;
+  const end = Date.now() + FIRST_SCREEN_MS;
+  let sidecar: SidecarView | null = null;
+  while (Date.now() < end && !signal.aborted && !child.hasEnded) {
+    const found = (await client.get<SidecarView[]>('/v1/sidecars')).find(({ connected }) => connected);
+    sidecar = found ?? null;
+    if (found && found.sources.length > 0 && found.upToDate) break;
+    await pause(50, signal);
+  }
+  if (child.hasEnded || signal.aborted) return;
+  const hooks = await client.get<HooksView>('/v1/hooks');
+  const shown = relative(process.cwd(), directory);
+  const hooksDirectory = shown === '' || shown.startsWith('..') ? directory : shown;
+  const { node } = options;
+  terminal.err(
+    firstScreen({ version: VERSION, node, data, hooksDirectory, address: client.address, hooks, sidecar }, terminal),
+  );
+}
+
+/** Live lines until Ctrl-C or until a child has died; resolves with that child. */
+async function showUntilEnd(
+  client: ApiClient,
+  children: readonly Child[],
+  { terminal, signal }: Context,
+): Promise<Child | null> {
+  const lines = new LiveLines({ terminal, json: !terminal.interactive });
+  const over = new AbortController();
+  const stream = async (): Promise<void> => {
+    const omitted = (missed: number): void =>
+      terminal.err(`${count(missed, 'event')} not shown: the terminal is too slow\n`);
+    for await (const event of client.events({}, over.signal, omitted)) lines.add(event);
+  };
+  const streaming = stream().catch((error: unknown) => {
+    if (!over.signal.aborted && !children.some(({ hasEnded }) => hasEnded))
+      terminal.err(`live events ended: ${safe(errorText(error))}\n`);
+  });
+  const died = await Promise.race([
+    aborted(signal).then(() => null),
+    ...children.map((child) => child.ended.then(() => child)),
+  ]);
+  over.abort();
+  await streaming;
+  lines.end();
+  return signal.aborted ? null : died;
+}
+
+/** What a stop waits for and what it keeps. */
+async function sayWaiting(client: ApiClient, { terminal }: Context): Promise<void> {
+  const ledgers = await client.get<NodeLedger[]>('/v1/ledger').catch(() => []);
+  const pending = ledgers.flatMap(({ ledger }) => ledger.hooks).reduce((total, hook) => total + hook.pending, 0);
+  const what =
+    pending === 0
+      ? 'nothing is pending'
+      : `${count(pending, 'hook run')} pending; what is not done in time is kept for the next start`;
+  terminal.err(`\ndraining: ${what} (Ctrl-C again: leave now)\n`);
+}
+
+/** One after the other: the sidecar drains into a living control plane. */
+async function stopAll(all: readonly Child[], { terminal, urgent }: Context): Promise<void> {
+  const from = Date.now();
+  const children = all.filter(({ hasEnded }) => !hasEnded);
+  if (children.length === 0) return;
+  for (const child of children) {
+    child.requestStop();
+    const late = setTimeout(() => {
+      terminal.err(
+        `${terminal.paint('yellow', 'warning:')} the ${child.name} did not stop within ${STOP_MS / 1000} s and is killed\n`,
+      );
+      child.kill();
+    }, STOP_MS);
+    const said = setInterval(
+      () => terminal.err(`  waiting for the ${child.name}, ${Math.round((Date.now() - from) / 1000)} s\n`),
+      2000,
+    );
+    await child.ended;
+    clearTimeout(late);
+    clearInterval(said);
+  }
+  const how = urgent.aborted ? 'left at once; what was pending is kept for the next start' : 'stopped';
+  terminal.err(`${how} in ${((Date.now() - from) / 1000).toFixed(1)} s\n`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener('abort', () => done(), { once: true });
+  });
+}

@@ -1,0 +1,6 @@
+/** What a bench gives: medians by metric name, and the lowest and highest of its runs. */
+export interface BenchResult {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly runs: number;
+  readonly spread: Readonly<Record<string, readonly [number, number]>>;
+}

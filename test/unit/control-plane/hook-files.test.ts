@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+
+import { hookId } from '#core';
+
+import { eventHook, readTexts } from './kit.ts';
+
+const ids = (files: { hooks: readonly { namespace: string; name: string }[] }): string[] => files.hooks.map(hookId);
+
+describe('reading a directory of hooks', () => {
+  it('orders hooks by file and position', () => {
+    const files = readTexts({ 'a.yaml': `${eventHook('two')}---\n${eventHook('one')}`, 'b.yaml': eventHook('three') });
+    expect(ids(files)).toEqual(['trotline/two', 'trotline/one', 'trotline/three']);
+    expect(files.refused).toEqual([]);
+  });
+
+  it('keeps the last good version of a refused hook, and takes the others of its file', () => {
+    const first = readTexts({ 'a.yaml': `${eventHook('one')}---\n${eventHook('two')}` });
+    const next = readTexts(
+      { 'a.yaml': `${eventHook('one', "  condition: 'interface =='")}---\n${eventHook('two', '  enabled: false')}` },
+      first,
+    );
+    expect(ids(next)).toEqual(['trotline/one', 'trotline/two']);
+    expect(next.hooks[0]).toBe(first.hooks[0]);
+    expect(next.hooks[1]?.spec.enabled).toBe(false);
+    expect([...next.kept]).toEqual(['trotline/one']);
+    expect(next.refused).toMatchObject([{ id: 'trotline/one', file: 'a.yaml' }]);
+  });
+
+  it('keeps the last good version through any number of bad ones and drops it after the fix', () => {
+    const good = readTexts({ 'a.yaml': eventHook('one') });
+    const bad = readTexts({ 'a.yaml': eventHook('one', '  typo: 1') }, good);
+    const worse = readTexts({ 'a.yaml': eventHook('one', '  condition: 1') }, bad);
+    expect(worse.hooks[0]).toBe(good.hooks[0]);
+    const fixed = readTexts({ 'a.yaml': eventHook('one', '  run: sync') }, worse);
+    expect(fixed.hooks[0]?.spec.run).toBe('sync');
+    expect(fixed.kept.size).toBe(0);
+  });
+
+  it('refuses a file that is not YAML whole and leaves its hooks as they were', () => {
+    const first = readTexts({ 'a.yaml': eventHook('one'), 'b.yaml': eventHook('two') });
+    for (const broken of ['a: [', 'just: data', `${eventHook('new')}---\nkind: Unknown`]) {
+      const next = readTexts({ 'a.yaml': broken, 'b.yaml': eventHook('two') }, first);
+      expect(ids(next)).toEqual(['trotline/one', 'trotline/two']);
+      expect(next.refused).toMatchObject([{ id: null, file: 'a.yaml' }]);
+      expect([...next.kept]).toEqual(['trotline/one']);
+    }
+  });
+
+  it('removes the hooks of a removed file and of a removed entry', () => {
+    const first = readTexts({ 'a.yaml': `${eventHook('one')}---\n${eventHook('two')}`, 'b.yaml': eventHook('three') });
+    expect(ids(readTexts({ 'a.yaml': eventHook('two') }, first))).toEqual(['trotline/two']);
+  });
+
+  it('refuses the later of two hooks with one name, by file name and position', () => {
+    const files = readTexts({ 'a.yaml': eventHook('one'), 'b.yaml': `${eventHook('one')}---\n${eventHook('two')}` });
+    expect(ids(files)).toEqual(['trotline/one', 'trotline/two']);
+    expect(files.hooks[0]?.origin?.file).toBe('a.yaml');
+    expect(files.refused).toMatchObject([{ id: 'trotline/one', file: 'b.yaml', issues: [{ line: 1 }] }]);
+    expect(files.refused[0]?.issues[0]?.message).toContain('already used at a.yaml:1');
+  });
+
+  it('does not let a duplicate take the place of a broken hook', () => {
+    const first = readTexts({ 'a.yaml': eventHook('one'), 'b.yaml': eventHook('one', '  run: sync') });
+    const next = readTexts(
+      { 'a.yaml': eventHook('one', '  typo: 1'), 'b.yaml': eventHook('one', '  run: sync') },
+      first,
+    );
+    expect(next.hooks).toEqual(first.hooks);
+    expect(next.refused.map(({ file }) => file)).toEqual(['a.yaml', 'b.yaml']);
+  });
+
+  it('takes a newer version even where a broken duplicate follows in the same file', () => {
+    const first = readTexts({ 'a.yaml': eventHook('one') });
+    const text = `${eventHook('one', '  run: sync')}---\n${eventHook('one', '  typo: 1')}`;
+    const next = readTexts({ 'a.yaml': text }, first);
+    expect(next.hooks.map(({ spec }) => spec.run)).toEqual(['sync']);
+    expect(next.kept.size).toBe(0);
+  });
+
+  it('keeps a hook that moved to another file and is broken there', () => {
+    const first = readTexts({ 'a.yaml': eventHook('one') });
+    const next = readTexts({ 'b.yaml': eventHook('one', '  typo: 1') }, first);
+    expect(next.hooks).toEqual(first.hooks);
+  });
+
+  it('keeps what is missing while an entry of the same file has lost its name', () => {
+    const list = (name: string): string => `nlmon: { integration: { hooks: [${name}] } }`;
+    const first = readTexts({ 'a.yaml': list('{ name: x, script: /x }, { name: y, script: /y }') });
+    const next = readTexts({ 'a.yaml': list('{ script: /x }, { name: y, script: /y }') }, first);
+    expect(ids(next).sort()).toEqual(['trotline/x', 'trotline/y']);
+    expect([...next.kept]).toEqual(['trotline/x']);
+  });
+});

@@ -1,0 +1,135 @@
+/** What tests of the control plane share: hooks as texts, a store in memory, a silent log. */
+import { createLog, type Vocabulary } from '#core';
+import { vocabulary } from '#plugins/schemas';
+
+import {
+  type HookFile,
+  type HookFiles,
+  NO_HOOK_FILES,
+  readHookFiles,
+} from '../../../control-plane/config/hook-files.ts';
+import type {
+  AuditRecord,
+  EventDetail,
+  EventQuery,
+  EventSummary,
+  HookStats,
+  NodeLedger,
+  Override,
+  Store,
+} from '../../../control-plane/store/types.ts';
+
+export const silent = createLog('silent');
+export const words: Vocabulary = vocabulary;
+
+/** An EventHook document with one script action. */
+export function eventHook(name: string, spec = ''): string {
+  return `apiVersion: trotline.dev/v1alpha1
+kind: EventHook
+metadata: { name: ${name} }
+spec:
+  source: netlink
+${spec}
+  actions:
+    - type: script
+      config: { command: [/bin/true] }
+`;
+}
+
+/** Reads texts by file name, upon an earlier reading. */
+export function readTexts(texts: Readonly<Record<string, string>>, before: HookFiles = NO_HOOK_FILES): HookFiles {
+  const files = Object.entries(texts).map(([file, text]): HookFile => ({ file, text }));
+  return readHookFiles(files, words, before);
+}
+
+/** A store that forgets everything when the test ends; tests fill its lists. */
+export class FakeStore implements Store {
+  readonly events_: EventDetail[] = [];
+  readonly audit_: AuditRecord[] = [];
+  readonly overrides_ = new Map<string, Override>();
+  stats_: HookStats[] = [];
+  ledger_: NodeLedger[] = [];
+  readonly #listeners = new Set<(summary: EventSummary) => void>();
+
+  async claim(): Promise<[]> {
+    return [];
+  }
+  onClaimAnswers(): void {}
+  onClaimsReset(): void {}
+  async forgetWaiters(): Promise<void> {}
+  async report(): Promise<number> {
+    return 0;
+  }
+  async storedSequence(): Promise<number> {
+    return 0;
+  }
+  async events({ type, hook, node, outcome, limit = 100 }: EventQuery): Promise<EventSummary[]> {
+    return this.events_
+      .filter((event) => type === undefined || event.type === type)
+      .filter((event) => node === undefined || event.node === node)
+      .filter((event) => hook === undefined || event.hooks.some((one) => one.hook === hook))
+      .filter((event) => outcome === undefined || event.hooks.some((one) => one.outcome === outcome))
+      .toReversed()
+      .slice(0, limit);
+  }
+  async event(id: string): Promise<EventDetail | null> {
+    return this.events_.find((event) => event.id.startsWith(id)) ?? null;
+  }
+  subscribe(listener: (summary: EventSummary) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  /** Stores an event and tells who listens. */
+  add(event: EventDetail): void {
+    this.events_.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+  async stats(): Promise<HookStats[]> {
+    return this.stats_;
+  }
+  async ledger(): Promise<NodeLedger[]> {
+    return this.ledger_;
+  }
+  async overrides(): Promise<Override[]> {
+    return [...this.overrides_.values()];
+  }
+  async setOverride(hook: string, enabled: boolean | null, who: string): Promise<void> {
+    const act = enabled === null ? 'hook.override.remove' : enabled ? 'hook.enable' : 'hook.disable';
+    this.audit_.push({ id: this.audit_.length + 1, whenMs: 1000, who, act, subject: hook, detail: '' });
+    if (enabled === null) this.overrides_.delete(hook);
+    else this.overrides_.set(hook, { hook, enabled, who, whenMs: 1000 });
+  }
+  async audit(limit: number): Promise<AuditRecord[]> {
+    return this.audit_.toReversed().slice(0, limit);
+  }
+}
+
+/** A link event as the store gives it. */
+export function storedEvent(number: number, over: Partial<EventDetail> = {}): EventDetail {
+  const id = `netlink-life1-${number}`;
+  const head = { id, type: 'netlink.link-changed', subject: 'veth3', node: 'n1', timeMs: 1_700_000_000_000 + number };
+  return {
+    ...head,
+    hooks: [],
+    event: {
+      id,
+      source: 'netlink',
+      node: 'n1',
+      life: 'life1',
+      type: head.type,
+      subject: head.subject,
+      time: head.timeMs,
+      sequence: number,
+      synthetic: false,
+      interface: 'veth3',
+      namespace: '',
+      messageType: 16,
+      eventType: 1,
+      attributes: { 'netlink.link.ifname': 'veth3', 'netlink.link.mtu': 1500, 'netlink.big': 2n ** 60n },
+    },
+    ...over,
+  };
+}

@@ -1,0 +1,46 @@
+/** Examples cannot rot: each YAML under deploy/examples is read by the real schemas, each script is runnable bash. */
+import { execFileSync } from 'node:child_process';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect, it } from 'vitest';
+
+import { vocabulary } from '#plugins/schemas';
+
+import { NO_HOOK_FILES, readHookFiles } from '../../control-plane/config/hook-files.ts';
+
+const examples = fileURLToPath(new URL('../../deploy/examples/', import.meta.url));
+const documents = globSync(`${examples}**/*.{yaml,yml}`).sort();
+const scripts = globSync(`${examples}**/*.sh`).sort();
+
+describe('deploy/examples', () => {
+  it('has hooks of both forms and scripts', () => {
+    expect(documents.length).toBeGreaterThanOrEqual(4);
+    expect(scripts.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it.each(documents)('%s is accepted without a warning', (file) => {
+    const read = readHookFiles([{ file, text: readFileSync(file, 'utf8') }], vocabulary, NO_HOOK_FILES);
+    expect(read.refused).toEqual([]);
+    expect(read.warnings).toEqual([]);
+    expect(read.hooks.length).toBeGreaterThan(0);
+    for (const { spec } of read.hooks) {
+      for (const { config } of spec.actions) {
+        const [program]: string[] = 'command' in config && Array.isArray(config.command) ? config.command : [];
+        if (program !== undefined) expect(scripts).toContain(program);
+      }
+    }
+  });
+
+  it.each(scripts)('%s is strict, executable bash', (file) => {
+    expect(statSync(file).mode & 0o111).toBe(0o111);
+    expect(readFileSync(file, 'utf8')).toMatch(/^#!\/usr\/bin\/env bash\n[^]*\nset -euo pipefail\n/);
+    execFileSync('bash', ['-n', file]);
+  });
+
+  it('veth-gone says which interface is gone, whatever its name', () => {
+    const script = scripts.find((file) => file.endsWith('veth-gone.sh'))!;
+    const env = { PATH: process.env.PATH, NLMON_INTERFACE: '$(id)`x`' };
+    expect(execFileSync(script, { env, encoding: 'utf8' })).toBe('$(id)`x` is gone\n');
+  });
+});
