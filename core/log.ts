@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { pino, stdSerializers } from 'pino';
 
 /** Structured log, JSON lines on stdout. Message: constant, lower-case, no period; data in fields (core/names.ts). */
 export interface Log {
@@ -17,6 +17,7 @@ export function createLog(level: LogLevel, file: 1 | 2 = 1): Log {
     {
       level,
       base: null,
+      serializers: { error: stdSerializers.errWithCause },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },

@@ -39,7 +39,7 @@ export function renderRefused(
 ): string {
   return refused
     .map((one) => {
-      const name = one.id === null ? `a hook of ${one.file}` : `hook "${one.id}"`;
+      const name = one.id === null ? `a hook of ${one.file}` : `hook "${one.id.replace(/^trotline\//, '')}"`;
       const head = `${terminal.paint('red', 'error:')} ${safe(name)} refused (${count(one.issues.length, 'problem')})\n`;
       const then = now(one);
       return `${head}${renderIssues(one.issues, terminal)}${then === '' ? '' : `${safe(then)}\n`}`;
@@ -59,7 +59,7 @@ function renderIssue(issue: Issue, place: string, { paint }: Terminal): string {
   const what = [pathText(issue.path), message]
     .filter((part) => part !== '')
     .join(pathText(issue.path) === '' || startsAsVerb(message) ? ' ' : ': ');
-  const proposal = expected === undefined ? '' : `expected ${expected}`;
+  const proposal = expected === undefined ? '' : `expected ${shortList(expected, message)}`;
   if (excerpt === undefined || line === undefined) {
     return `  ${safe(place)}  ${safe(what)}${proposal === '' ? '' : `; ${safe(proposal)}`}\n`;
   }
@@ -94,6 +94,15 @@ export function pathText(pointer: string): string {
   const own = keys[0] === 'spec' ? keys.slice(1) : keys;
   return own.reduce((text, key) => (/^\d+$/.test(key) ? `${text}[${key}]` : text === '' ? key : `${text}.${key}`), '');
 }
+
+/** The first of a long list; all fields are a command of their own. */
+function shortList(expected: string, message: string): string {
+  const words = expected.split(', ');
+  if (words.length <= LIST_WORDS) return expected;
+  return `${words.slice(0, LIST_WORDS).join(', ')}, …${message.startsWith('unknown field') ? ' (all: trotline fields)' : ''}`;
+}
+
+const LIST_WORDS = 8;
 
 /** The word that the caret marks. */
 function tokenLength(excerpt: string, at: number): number {

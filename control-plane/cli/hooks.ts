@@ -66,7 +66,7 @@ function troubles({ refused, hooks, problem }: HooksView, { terminal }: Context)
 /** What happens to a refused hook now. */
 export function keptText(id: string | null, kept: ReadonlySet<string>): string {
   if (id === null) return 'kept: its hooks go on running as they were';
-  return kept.has(id) ? `kept: the version before of "${id}" goes on running` : '';
+  return kept.has(id) ? `kept: the last good version of "${id.replace(/^trotline\//, '')}" goes on running` : '';
 }
 
 const HOOKS: Listing<HookView> = {

@@ -38,7 +38,8 @@ export function processTerminal(): Terminal {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     get width() {
-      return stdout.isTTY ? stdout.columns : Infinity;
+      // Some terminals do not say how wide they are.
+      return stdout.isTTY ? stdout.columns || 80 : Infinity;
     },
     interactive: stdout.isTTY,
     paint: colour ? coloured : plain,

@@ -1,12 +1,11 @@
 /** The first thing that `trotline up` shows: what is heard and what not, the hooks, the API, what to try. */
 import { homedir } from 'node:os';
 
-import { hookId, type RefusedHook, type SourceHealth } from '#core';
+import type { SourceHealth } from '#core';
 
 import type { HooksView, SidecarView } from '../http/views.ts';
-import { renderRefused } from './errors.ts';
-import { keptText } from './hooks.ts';
 import { cut, safe, type Terminal } from './output.ts';
+import { refusedText } from './up-hooks.ts';
 
 export interface FirstScreen {
   readonly version: string;
@@ -31,9 +30,10 @@ export function firstScreen(screen: FirstScreen, terminal: Terminal): string {
     ['', 'sudo ip link del hello'],
     ['', 'npx trotline events tail          (in another terminal)'],
   ];
+  const refused = refusedText(screen.hooks, terminal);
   const head = `${paint('bold', 'trotline')} ${version} · node ${safe(node)} · data ${safe(home(data))}`;
   const lines = rows.map(([label, text]) => `  ${label.padEnd(9)} ${cut(safe(text), terminal.width - 12)}`.trimEnd());
-  return `${head}\n\n${lines.join('\n')}\n\n${refusedText(screen.hooks, terminal)}`;
+  return `${head}\n\n${lines.join('\n')}\n\n${refused === '' ? '' : `${refused}\n`}`;
 }
 
 function heardRows(sidecar: SidecarView | null): (readonly [string, string])[] {
@@ -68,12 +68,6 @@ function hookRows({ hooks: { hooks }, sidecar, hooksDirectory }: FirstScreen): (
     ['hooks', `${running.length} applied from ${hooksDirectory}     ${names}`],
     ...failed.map(({ name, reason }) => ['', `failed: ${name}: ${reason}`] as const),
   ];
-}
-
-function refusedText({ refused, hooks }: HooksView, terminal: Terminal): string {
-  const kept = new Set(hooks.filter((hook) => hook.kept).map(hookId));
-  const text = renderRefused(refused, terminal, ({ id }: RefusedHook) => keptText(id, kept));
-  return text === '' ? '' : `${text}\n`;
 }
 
 /** `/home/me/x` → `~/x`. */

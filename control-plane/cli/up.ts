@@ -16,6 +16,7 @@ import { Command, type Context, type DataOption, dataOption, examples, pause } f
 import { count } from './errors.ts';
 import { LiveLines } from './live-lines.ts';
 import { safe } from './output.ts';
+import { followHooks } from './up-hooks.ts';
 import { firstScreen, home } from './up-screen.ts';
 
 /** How long the parts may take to be up, and to be down. */
@@ -80,8 +81,8 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
       hooks,
     ]);
     children.push(sidecar);
-    await showFirstScreen({ options, hooks, data, client, sidecar }, context);
-    const died = await showUntilEnd(client, children, context);
+    const shown = await showFirstScreen({ options, hooks, data, client, sidecar }, context);
+    const died = await showUntilEnd(client, children, shown, context);
     if (died === null) await sayWaiting(client, context);
     else terminal.err(await deathText(died, files, context));
     await stopAll(children.toReversed(), context);
@@ -142,7 +143,7 @@ interface Started {
 async function showFirstScreen(
   { options, hooks: directory, data, client, sidecar: child }: Started,
   context: Context,
-): Promise<void> {
+): Promise<HooksView | null> {
   const { terminal, signal } = context;
   const end = Date.now() + FIRST_SCREEN_MS;
   let sidecar: SidecarView | null = null;
@@ -152,7 +153,7 @@ async function showFirstScreen(
     if (found && found.sources.length > 0 && found.upToDate) break;
     await pause(50, signal);
   }
-  if (child.hasEnded || signal.aborted) return;
+  if (child.hasEnded || signal.aborted) return null;
   const hooks = await client.get<HooksView>('/v1/hooks');
   const shown = relative(process.cwd(), directory);
   const hooksDirectory = shown === '' || shown.startsWith('..') ? directory : shown;
@@ -160,14 +161,17 @@ async function showFirstScreen(
   terminal.err(
     firstScreen({ version: VERSION, node, data, hooksDirectory, address: client.address, hooks, sidecar }, terminal),
   );
+  return hooks;
 }
 
 /** Live lines until Ctrl-C or until a child has died; resolves with that child. */
 async function showUntilEnd(
   client: ApiClient,
   children: readonly Child[],
-  { terminal, signal }: Context,
+  shown: HooksView | null,
+  context: Context,
 ): Promise<Child | null> {
+  const { terminal, signal } = context;
   const lines = new LiveLines({ terminal, json: !terminal.interactive });
   const over = new AbortController();
   const stream = async (): Promise<void> => {
@@ -179,12 +183,13 @@ async function showUntilEnd(
     if (!over.signal.aborted && !children.some(({ hasEnded }) => hasEnded))
       terminal.err(`live events ended: ${safe(errorText(error))}\n`);
   });
+  const following = shown ? followHooks(client, shown, context, over.signal) : Promise.resolve();
   const died = await Promise.race([
     aborted(signal).then(() => null),
     ...children.map((child) => child.ended.then(() => child)),
   ]);
   over.abort();
-  await streaming;
+  await Promise.all([streaming, following]);
   lines.end();
   return signal.aborted ? null : died;
 }

@@ -119,6 +119,12 @@ export class HookDirectory implements Component {
     this.#files = readHookFiles(files, vocabulary, this.#files);
     const { hooks, refused, kept } = this.#files;
     log.info({ directory, hooks: hooks.length, refused: refused.length, kept: [...kept] }, 'hooks read');
+    for (const { id, file, issues } of this.#files.refused) {
+      log.warn(
+        { hook: id, file, problems: issues.map(({ line, message }) => `line ${line ?? '?'}: ${message}`) },
+        'hook refused',
+      );
+    }
     for (const listener of this.#listeners) listener(this.#files);
   }
 

@@ -194,7 +194,7 @@ export class HookRunner {
   }
 
   async #underLimit(leftMs: number): Promise<boolean> {
-    const signal = AbortSignal.any([this.#quit.signal, AbortSignal.timeout(leftMs)]);
+    const signal = AbortSignal.any([this.#quit.signal, AbortSignal.timeout(Math.ceil(leftMs))]);
     try {
       await this.#limiter?.take(signal);
       return true;

@@ -14,11 +14,11 @@ export interface DumpsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** One dump at a time, and a pause between them: what is asked for meanwhile is one more dump. */
+/** One dump at a time, and a pause between them. */
 export class Dumps {
   readonly #options: DumpsOptions;
   #current: number | null = null;
-  /** One that ran beside a loss proves nothing: another follows. */
+  /** The one under way proves nothing: another follows. */
   #again = false;
   #pausing = false;
   #askedAt = -Infinity;
@@ -27,10 +27,14 @@ export class Dumps {
     this.#options = options;
   }
 
-  /** At least one whole dump that begins after this. */
+  /** A dump, if none is under way. */
   request(): void {
-    if (this.#current !== null) this.#again = true;
-    else if (!this.#pausing) this.#next();
+    if (this.#current === null && !this.#pausing) this.#next();
+  }
+
+  /** Something was lost beside the one under way, if there is one. */
+  distrust(): void {
+    this.#again = this.#current !== null;
   }
 
   isCurrent(dump: number): boolean {

@@ -129,20 +129,17 @@ export class NetlinkSource implements Component {
       else if (record.kind === 'dump-done') this.#dumped(record, events);
       else if (record.kind === 'overflow') {
         dropped = (dropped ?? 0) + record.dropped;
-        this.#doubt(record.dropped);
+        this.#dumps.distrust();
       } else failure = record.errno;
     }
     if (events.length > 0) await emit(events);
     if (dropped !== null) {
       if (dropped > 0) lost('overflow', dropped);
       await emit([this.#drafts.overflow(dropped)]);
+      this.#lost = (this.#lost ?? 0) + dropped;
+      this.#dumps.request();
     }
     if (failure !== null) throw new Error(`the netlink socket failed with error number ${failure}`);
-  }
-
-  #doubt(dropped: number): void {
-    this.#lost = (this.#lost ?? 0) + dropped;
-    this.#dumps.request();
   }
 
   #link(record: LinkRecord, events: EventDraft[]): void {

@@ -335,7 +335,7 @@ describe('the command line over the API', () => {
         enabled: true,
       },
     ]);
-    expect(stderr).toContain('error: hook "trotline/bad" refused (1 problem)');
+    expect(stderr).toContain('error: hook "bad" refused (1 problem)');
     const shown = (await trotline(['hooks', 'show', 'veth-gone'])).stdout;
     expect(shown).toContain('giveUpAfter: 15m');
     expect(shown).toContain('timeout: 30s');

@@ -232,10 +232,10 @@ describe('errors of the command line', () => {
     const { code, stdout, stderr } = await trotline('hooks', 'validate', file);
     expect(code).toBe(2);
     expect(stdout).toBe('0 hooks valid, 1 refused: -\n');
-    expect(stderr).toContain('error: hook "trotline/veth-gone" refused (2 problems)');
+    expect(stderr).toContain('error: hook "veth-gone" refused (2 problems)');
     expect(stderr).toMatch(/net\.yaml:6:15 {2}condition: /);
     expect(stderr).toContain(`     6 │   condition: "interfce =~ 'veth.*'"\n       │               ^^^^^^^^`);
-    expect(stderr).toContain('interface');
+    expect(stderr).toContain('(all: trotline fields)');
     expect(stderr).toMatch(/net\.yaml:7:16 {2}giveUpAfter: "5 sec" is no duration/);
   });
 

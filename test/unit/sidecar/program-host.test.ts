@@ -114,13 +114,12 @@ describe('a program host', () => {
 
   it('gives the place of a program that fails to the next', async () => {
     const { host, jobs } = hostOf();
-    const runs = Array.from({ length: 11 }, () => host.run(TRUE, never));
+    const settled = Promise.allSettled(Array.from({ length: 11 }, () => host.run(TRUE, never)));
     await eventually(() => jobs.length === 10);
     for (const { end } of jobs.slice(0, 10)) end(new TypeError('defect'));
     await eventually(() => jobs.length === 11);
     jobs[10]!.end();
-    const ends = await Promise.allSettled(runs);
-    expect(ends.map(({ status }) => status)).toEqual([...Array.from({ length: 10 }, () => 'rejected'), 'fulfilled']);
+    expect((await settled).map(({ status }) => status)).toEqual([...Array.from({ length: 10 }, () => 'rejected'), 'fulfilled']);
   });
 
   it('takes a program that is aborted out of the line', async () => {

@@ -1,0 +1,79 @@
+/** What the scenarios share: the whole thread with the real source, inside the network namespace of the scenario. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import type { SourceDefinition, TrotlineEvent } from '#core';
+import { policyForUp } from '#sidecar';
+
+import { script } from '../../../plugins/actions/script/index.ts';
+import { netlink } from '../../../plugins/sources/netlink/index.ts';
+import { eventually } from '../../kit/eventually.ts';
+import { ip } from '../../kit/netns.ts';
+import { testAction } from '../../kit/numbered.ts';
+import { startThread, type Thread } from '../../kit/thread.ts';
+
+const PRODUCER = fileURLToPath(new URL('../../../native/build/Release/link-producer', import.meta.url));
+export const NORMAL_BYTES = 33_554_432;
+/** Overflows in every burst. */
+export const TINY_BYTES = 2048;
+
+export interface NetnsThreadOptions {
+  readonly hooks: Readonly<Record<string, string>>;
+  readonly receiveBuffer?: number;
+  /** Instead of the real `script` action. */
+  readonly handled?: (event: TrotlineEvent, hook: string) => void;
+}
+
+/** The API needs a loopback that is up; every program may run. */
+export async function netnsThread({ hooks, receiveBuffer, handled }: NetnsThreadOptions): Promise<Thread> {
+  ip('link', 'set', 'lo', 'up');
+  const recording = testAction(async (event, { hook }) => {
+    handled?.(event, hook);
+    return { status: 'delivered' };
+  });
+  return startThread({
+    hooks,
+    sources: [withBuffer(receiveBuffer ?? NORMAL_BYTES)],
+    actions: [handled ? recording : script],
+    policy: policyForUp({ hooksDirectory: '/', user: 'root' }),
+  });
+}
+
+/** The source as the sidecar starts it, but for its buffer. */
+function withBuffer(receiveBuffer: number): SourceDefinition {
+  return { ...netlink, create: (_config, context) => netlink.create({ receiveBuffer }, context) };
+}
+
+/** Changes the mtu of a link so many times, as fast as the kernel takes it. */
+export function produce(name: string, count: number): number {
+  const { seconds }: { seconds: number } = JSON.parse(execFileSync(PRODUCER, [name, String(count)], { encoding: 'utf8' }));
+  return seconds;
+}
+
+/** The source's own account, once it holds still; `heard` includes what is lost. */
+export async function settledLedger(thread: Thread, heard: number) {
+  return eventually(
+    async () => {
+      const [node] = await thread.ledger();
+      const source = node?.ledger.sources[0];
+      const hooks = node?.ledger.hooks ?? [];
+      if (!source || source.heard < heard) throw new Error(`heard ${source?.heard} of ${heard}`);
+      if (hooks.some(({ pending }) => pending > 0)) throw new Error('hooks are pending');
+      return { source, hooks, stored: node.stored };
+    },
+    { timeoutMs: 20_000 },
+  );
+}
+
+/** What each run of a hook's program printed, in the order in which the runs ended; once there are that many. */
+export async function outputs(thread: Thread, count: number): Promise<string[]> {
+  return eventually(
+    async () => {
+      const events = await thread.events('?limit=10000');
+      const attempts = events.flatMap(({ hooks }) => hooks.flatMap((hook) => hook.attempts));
+      if (attempts.length < count) throw new Error(`${attempts.length} of ${count} runs`);
+      return attempts.map(({ output }) => output);
+    },
+    { timeoutMs: 20_000 },
+  );
+}

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { describe, expect, it } from 'vitest';
+
+import { isObject } from '#core';
+
+import { hook, nlmon, type Scripts, sh, startScripts } from './kit.ts';
+
+/** By the number of the event: 5 successes, 3 failures, 2 timeouts. */
+const MIXED = sh('case $NLMON_SEQUENCE in 1|2|3|4|5) exit 0;; 6) exit 1;; 7) kill -9 $$;; 8) exit 126;; esac\nsleep 30');
+const COUNTS = { executions: 10, successes: 5, failures: 3, timeouts: 2 };
+
+async function mixedRun(): Promise<Scripts> {
+  const scripts = await startScripts((folder) => ({
+    scripts: { 'mixed.sh': MIXED },
+    hooks: { 'a.yaml': nlmon({ name: 'mixed', script: `${folder}/mixed.sh`, timeout_ms: 400, async: true }) },
+  }));
+  await scripts.emit(10);
+  await scripts.outcomes(10);
+  return scripts;
+}
+
+describe('the statistics of a hook', () => {
+  it('N26: count executions, each a success, a failure or a timeout', async () => {
+    await using scripts = await mixedRun();
+    const stats = await scripts.stats('mixed');
+    expect(stats).toMatchObject({ ...COUNTS, node: 'test-node' });
+    expect(stats.executions).toBe(stats.successes + stats.failures + stats.timeouts);
+  });
+
+  it('N26: count every attempt that a script asked to repeat', async () => {
+    await using scripts = await startScripts((folder) => ({
+      scripts: { 'again.sh': sh('[ $TROTLINE_ATTEMPT = 1 ] && exit 75; echo $TROTLINE_ATTEMPT') },
+      hooks: { 'a.yaml': hook('again', [`${folder}/again.sh`]) },
+    }));
+    await scripts.emit();
+    expect(await scripts.attempts()).toMatchObject([
+      { number: 1, status: 'retry', reason: 'exit 75' },
+      { number: 2, status: 'delivered', output: '2\n' },
+    ]);
+    expect(await scripts.stats('again')).toMatchObject({ executions: 2, successes: 1, failures: 1, timeouts: 0 });
+  });
+
+  it('N27: tell the shortest, the longest, the average and the whole time', async () => {
+    await using scripts = await startScripts((folder) => ({
+      scripts: { 'sleep.sh': sh('case $NLMON_SEQUENCE in 1) sleep 0.1;; 2) sleep 0.01;; 3) sleep 0.3;; esac') },
+      hooks: { 'a.yaml': hook('sleeps', [`${folder}/sleep.sh`], { spec: 'run: sync' }) },
+    }));
+    await scripts.emit(3);
+    await scripts.outcomes(3);
+    const { executions, minMs, maxMs, avgMs, totalMs, lastMs } = await scripts.stats('sleeps');
+    expect(executions).toBe(3);
+    expect(minMs).toBeGreaterThan(10);
+    expect(minMs).toBeLessThan(100);
+    expect(maxMs).toBeGreaterThan(300);
+    expect(maxMs).toBeLessThan(450);
+    expect(totalMs).toBeGreaterThan(410);
+    expect(totalMs).toBeLessThan(700);
+    expect(avgMs).toBeCloseTo(totalMs / 3, 6);
+    expect(lastMs).toBe(maxMs);
+  });
+
+  it('N28: are the same over the API, with the hook and alone', async () => {
+    await using scripts = await mixedRun();
+    const alone = await scripts.stats('mixed');
+    const { stats } = await scripts.thread.api<{ stats: unknown[] }>('/v1/hooks/trotline/mixed');
+    expect(alone).toMatchObject(COUNTS);
+    expect(stats).toEqual([alone]);
+  });
+
+  const cli = fileURLToPath(new URL('../../../control-plane/cli/main.ts', import.meta.url));
+  const trotline = async (...args: string[]) =>
+    (await promisify(execFile)(process.execPath, ['--conditions=source', cli, ...args])).stdout;
+
+  it.runIf(existsSync(cli))('N28: are the same on the command line, as JSON and as a table', async () => {
+    await using scripts = await mixedRun();
+    const json: unknown = JSON.parse(await trotline('hooks', 'stats', '--data', scripts.thread.folder, '-o', 'json'));
+    const rows = (Array.isArray(json) ? json : []).filter(isObject);
+    expect(rows).toMatchObject([COUNTS]);
+    const [titles = '', row = ''] = (await trotline('hooks', 'stats', '--data', scripts.thread.folder)).split('\n');
+    expect(titles).toMatch(/HOOK .*RUNS|EXECUTIONS/);
+    expect(row.split(/\s+/)).toEqual(expect.arrayContaining(['mixed', '10', '5', '3', '2']));
+  });
+});

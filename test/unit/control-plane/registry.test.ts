@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { Clock, Hook } from '#core';
+
+import { createPushedSet } from '../../../control-plane/config/hook-set.ts';
+import { shownHook } from '../../../control-plane/config/secrets.ts';
+import { SidecarRegistry } from '../../../control-plane/config/sidecar-registry.ts';
+import { dataFolder, readArguments } from '../../../control-plane/config.ts';
+import { eventHook, readTexts } from './kit.ts';
+
+const identity = { sidecarId: 's1', node: 'n1', version: '1', plugins: [] };
+
+describe('the registry of sidecars', () => {
+  let now = 0;
+  const clock: Clock = { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() };
+  let sidecars: SidecarRegistry;
+  beforeEach(() => {
+    now = 1000;
+    sidecars = new SidecarRegistry(clock);
+  });
+
+  const applied = (failure: string): void => {
+    const hook = {
+      hook: 'trotline/a',
+      digest: 'd',
+      state: failure === '' ? 'applied' : 'failed',
+      reason: failure,
+    } as const;
+    sidecars.answered('s1', { version: 'v1', state: 'applied', reason: '', hooks: [hook] });
+  };
+
+  it('keeps since when a hook stands as it does', () => {
+    sidecars.connected(identity, '');
+    applied('no such program');
+    now = 2000;
+    applied('no such program');
+    expect(sidecars.get('s1').hooks).toMatchObject([{ state: 'failed', sinceMs: 1000 }]);
+    applied('');
+    expect(sidecars.get('s1').hooks).toMatchObject([{ state: 'applied', sinceMs: 2000 }]);
+  });
+
+  it('remembers what a sidecar refused until it is another program', () => {
+    sidecars.connected(identity, '');
+    sidecars.answered('s1', { version: 'bad', state: 'failed', reason: 'x', hooks: [] });
+    sidecars.disconnected('s1');
+    expect(sidecars.connected(identity, '').refusedVersion).toBe('bad');
+    expect(sidecars.connected({ ...identity, version: '2' }, '').refusedVersion).toBe('');
+  });
+
+  it('forgets a sidecar that has been gone for a day, and only then', () => {
+    sidecars.connected(identity, '');
+    now += 172_800_000;
+    expect(sidecars.list()).toHaveLength(1);
+    sidecars.disconnected('s1');
+    now += 86_400_001;
+    expect(sidecars.list()).toEqual([]);
+    expect(() => sidecars.get('s1')).toThrow('has connected');
+  });
+});
+
+describe('what is pushed', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  const config =
+    'config: { url: "http://127.0.0.1:1/", secret: { env: TROTLINE_TEST_SECRET }, headers: { x-key: some-literal } }';
+  const text = eventHook('signed')
+    .replace('type: script', 'type: webhook')
+    .replace(/config: .*/, config);
+  const hook = (): Hook => readTexts({ 'a.yaml': text }).hooks[0]!;
+
+  it('has secrets filled in; what people see has not', () => {
+    vi.stubEnv('TROTLINE_TEST_SECRET', 'very-secret-value');
+    const set = createPushedSet([hook()]);
+    expect(set.problems).toEqual([]);
+    expect(set.hooks[0]?.specJson).toContain('very-secret-value');
+    const shown = JSON.stringify(shownHook(hook()));
+    expect(shown).toContain('TROTLINE_TEST_SECRET');
+    expect(shown).not.toMatch(/very-secret-value|some-literal/);
+    vi.stubEnv('TROTLINE_TEST_SECRET', 'another-value');
+    expect(createPushedSet([hook()]).version).not.toBe(set.version);
+  });
+
+  it('says which secret cannot be read, and still goes out', () => {
+    const set = createPushedSet([hook()]);
+    expect(set.hooks).toHaveLength(1);
+    expect(set.problems).toMatchObject([{ file: 'a.yaml', line: 1, path: '/actions/0/config/secret' }]);
+    expect(set.problems[0]?.message).toContain('TROTLINE_TEST_SECRET');
+  });
+});
+
+describe('the command line of the control plane', () => {
+  it('fills defaults, and refuses what it does not know', () => {
+    expect(readArguments(['--hooks', '/h', '--data', '/d'], {})).toEqual({
+      hooks: '/h',
+      data: '/d',
+      api: '127.0.0.1:7411',
+      retention: 604_800_000,
+      log: 'info',
+    });
+    expect(readArguments(['--help'], {})).toBeNull();
+    expect(() => readArguments([], {})).toThrow('--hooks is missing');
+    expect(() => readArguments(['--hoks', 'x'], {})).toThrow('--hoks');
+    expect(() => readArguments(['--hooks', 'x', '--retention', '5 days'], {})).toThrow('is no duration');
+    expect(() => readArguments(['--hooks', 'x', '--log', 'loud'], {})).toThrow('must be one of');
+  });
+
+  it('finds its data folder', () => {
+    expect(dataFolder('/told', { TROTLINE_DATA: '/env' }, false)).toBe('/told');
+    expect(dataFolder(undefined, { TROTLINE_DATA: '/env' }, false)).toBe('/env');
+    expect(dataFolder(undefined, {}, true)).toBe('/var/lib/trotline');
+    expect(dataFolder(undefined, { XDG_STATE_HOME: '/state' }, false)).toBe('/state/trotline');
+    expect(dataFolder(undefined, { XDG_STATE_HOME: 'relative' }, false)).toMatch(/\/\.local\/state\/trotline$/);
+  });
+});

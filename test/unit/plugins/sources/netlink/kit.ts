@@ -1,0 +1,198 @@
+/** A reader that says what the test wants, and a source on it. */
+import type { Clock, EventDraft, Health } from '#core';
+import type { LinkRecord, NetlinkReader, NetlinkReaderOptions, NetlinkRecord, NetlinkStats } from '#native';
+
+import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
+import { manualClock, silentLog } from '../../../../kit/action-context.ts';
+import { eventually } from '../../../../kit/eventually.ts';
+
+export const UP = 0x1;
+export const LOWER_UP = 0x10000;
+export const REGISTERED = 0xffffffff;
+export const BRIDGE = 7;
+
+const STATS: NetlinkStats = {
+  received: 0,
+  malformed: 0,
+  ignored: 0,
+  dropped: 0,
+  queued: 0,
+  receiveBufferBytes: 67_108_864,
+  receiveBufferForced: true,
+};
+
+/** A notification of a link that is down; `ifindex` 5 unless told otherwise. */
+export function linkOf(parts: Partial<LinkRecord> = {}): LinkRecord {
+  return {
+    kind: 'link',
+    messageType: 16,
+    messageFlags: 0,
+    messageSequence: 0,
+    messagePid: 0,
+    dump: null,
+    ifindex: 5,
+    family: 0,
+    deviceType: 1,
+    flags: 0x1002,
+    change: 0,
+    ifname: 'veth5',
+    mtu: 1500,
+    operstate: 2,
+    qdisc: 'noop',
+    address: '02:00:00:00:00:05',
+    linkKind: 'veth',
+    carrier: 0,
+    carrierChanges: 1,
+    carrierUpCount: 0,
+    carrierDownCount: 1,
+    master: null,
+    link: 6,
+    txQueueLen: 1000,
+    group: 0,
+    alias: null,
+    linkNetnsid: null,
+    ...parts,
+  };
+}
+
+export class FakeReader implements NetlinkReader {
+  readonly options: NetlinkReaderOptions;
+  dumps = 0;
+  closed = false;
+  stat: NetlinkStats = STATS;
+  readonly #records: NetlinkRecord[] = [];
+  #announced = false;
+
+  constructor(options: NetlinkReaderOptions) {
+    this.options = options;
+  }
+
+  /** All in one batch, announced as the contract of `onReadable` says. */
+  say(...records: NetlinkRecord[]): void {
+    if (this.closed) return;
+    this.#records.push(...records);
+    if (this.#announced) return;
+    this.#announced = true;
+    this.options.onReadable();
+  }
+
+  /** The rows of the newest dump, and its end. */
+  answer(...rows: LinkRecord[]): void {
+    this.say(...rows.map((row) => ({ ...row, dump: this.dumps })), this.end());
+  }
+
+  end(parts: { readonly interrupted?: boolean; readonly errno?: number } = {}): NetlinkRecord {
+    return { kind: 'dump-done', dump: this.dumps, interrupted: false, errno: null, ...parts };
+  }
+
+  read(max: number): NetlinkRecord[] {
+    const records = this.#records.splice(0, max);
+    this.#announced = records.length === max;
+    return records;
+  }
+
+  dump(): number {
+    return ++this.dumps;
+  }
+
+  stats(): NetlinkStats {
+    return this.stat;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#records.length = 0;
+  }
+}
+
+export interface Listening {
+  readonly source: ReturnType<ReturnType<typeof createNetlink>['create']>;
+  readonly reader: FakeReader;
+  readonly clock: Clock & { advance(ms: number): void };
+  readonly events: EventDraft[];
+  readonly lost: number[];
+  readonly health: Health[];
+  /** Nothing that was said is left, and everything is emitted. */
+  settled(): Promise<void>;
+  /** Moves the time, and lets everything that waited for it go on. */
+  pass(ms: number): Promise<void>;
+  /** What a batch of records becomes. */
+  hear(...records: NetlinkRecord[]): Promise<EventDraft[]>;
+}
+
+export interface Starting extends Listening {
+  readonly started: Promise<void>;
+  readonly giveUp: (reason: Error) => void;
+}
+
+export interface ListenOptions {
+  readonly stat?: Partial<NetlinkStats>;
+  readonly emit?: (events: readonly EventDraft[]) => Promise<void>;
+}
+
+/** A source that was started, with its first dump unanswered. */
+export async function starting({ stat, emit }: ListenOptions = {}): Promise<Starting> {
+  const clock = manualClock();
+  const events: EventDraft[] = [];
+  const lost: number[] = [];
+  const health: Health[] = [];
+  const readers: FakeReader[] = [];
+  const definition = createNetlink((options) => {
+    const reader = new FakeReader(options);
+    reader.stat = { ...STATS, ...stat };
+    readers.push(reader);
+    return reader;
+  });
+  const source = definition.create(
+    { receiveBuffer: 33_554_432 },
+    {
+      node: 'node-1',
+      clock,
+      log: silentLog,
+      emit: async (some) => {
+        await emit?.(some);
+        events.push(...some);
+      },
+      lost: (_reason, count) => void lost.push(count),
+      report: (some) => void health.push(some),
+    },
+  );
+  const patience = new AbortController();
+  const giveUp = (reason: Error) => patience.abort(reason);
+  const started = source.start?.(patience.signal) ?? Promise.resolve();
+  started.catch(() => undefined);
+  const reader = await eventually(() => readers[0] ?? false);
+  const settled = () => turns(5);
+  const pass = async (ms: number) => {
+    clock.advance(ms);
+    await settled();
+  };
+  const hear = async (...records: NetlinkRecord[]) => {
+    const before = events.length;
+    reader.say(...records);
+    await settled();
+    return events.slice(before);
+  };
+  return { source, reader, clock, events, lost, health, settled, pass, hear, started, giveUp };
+}
+
+/** A source that knows these links. */
+export async function listening(links: readonly LinkRecord[] = [], options: ListenOptions = {}): Promise<Listening> {
+  const all = await starting(options);
+  all.reader.answer(...links);
+  await all.started;
+  await all.settled();
+  return all;
+}
+
+export function typesOf(events: readonly EventDraft[]): string[] {
+  return events.map(({ type }) => type.replace('netlink.', ''));
+}
+
+export function attributeOf(event: EventDraft | undefined, name: string) {
+  return event?.attributes[`netlink.${name}`];
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}

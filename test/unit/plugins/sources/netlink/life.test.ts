@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+
+import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
+import { checkSourceContract } from '../../../../kit/contract.ts';
+import { FakeReader, linkOf, listening, starting, typesOf } from './kit.ts';
+
+class AnsweringReader extends FakeReader {
+  override dump(): number {
+    const dump = super.dump();
+    setImmediate(() => this.answer());
+    return dump;
+  }
+}
+
+const readers: AnsweringReader[] = [];
+const answering = createNetlink((options) => {
+  const reader = new AnsweringReader(options);
+  readers.push(reader);
+  return reader;
+});
+checkSourceContract(answering, {}, { provoke: () => readers.at(-1)?.say(linkOf()) });
+
+describe('a life of the netlink source', () => {
+  it('numbers its events from 1 without a hole', async () => {
+    const { hear } = await listening([linkOf()]);
+    const events = await hear(...Array.from({ length: 1000 }, (_, index) => linkOf({ mtu: index })));
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+    expect(events).toHaveLength(1000);
+  });
+
+  it('lets others have the event loop in a long burst', async () => {
+    const { reader, events, settled } = await listening([linkOf()]);
+    reader.say(...Array.from({ length: 5000 }, (_, index) => linkOf({ mtu: index })));
+    await settled();
+    expect(events.length).toBeGreaterThan(0);
+    expect(events.length).toBeLessThan(5000);
+  });
+
+  it('takes nothing more from the reader while what it emitted is not journaled', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { reader, events, settled } = await listening([linkOf()], { emit: () => gate.promise });
+    reader.say(...Array.from({ length: 600 }, (_, index) => linkOf({ mtu: index })));
+    await settled();
+    expect(reader.read(1000)).toHaveLength(600 - 256);
+    expect(events).toEqual([]);
+    gate.resolve();
+    await settled();
+    expect(events).toHaveLength(256);
+  });
+
+  it('emits what it had in hand before stop resolves, and nothing after', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { source, reader, events, settled } = await listening([linkOf()], { emit: () => gate.promise });
+    reader.say(linkOf({ mtu: 1 }));
+    await settled();
+    let stopped = false;
+    const stop = source.stop?.().then(() => (stopped = true));
+    await settled();
+    expect(stopped).toBe(false);
+    gate.resolve();
+    await stop;
+    expect(typesOf(events)).toEqual(['link-changed']);
+    expect(reader.closed).toBe(true);
+    await source.stop?.();
+  });
+
+  it('ends a start that is given up', async () => {
+    const { source, started, giveUp, reader, health } = await starting();
+    giveUp(new Error('not now'));
+    await expect(started).rejects.toThrow('not now');
+    await source.stop?.();
+    expect(reader.closed).toBe(true);
+    expect(health).toEqual([]);
+  });
+
+  it('fails when the socket does, after all that was heard', async () => {
+    const { hear, health } = await listening([linkOf()]);
+    expect(typesOf(await hear(linkOf({ mtu: 1 }), { kind: 'failure', errno: 9 }))).toEqual(['link-changed']);
+    expect(health).toMatchObject([{ status: 'failed', error: { message: expect.stringContaining('error number 9') } }]);
+  });
+
+  it('does not start when the socket fails first', async () => {
+    const { reader, started } = await starting();
+    reader.say({ kind: 'failure', errno: 9 });
+    await expect(started).rejects.toThrow('error number 9');
+  });
+
+  it.each([
+    ['degraded', { receiveBufferForced: false, receiveBufferBytes: 425_984 }],
+    [undefined, { receiveBufferForced: true, receiveBufferBytes: 67_108_864 }],
+    [undefined, { receiveBufferForced: false, receiveBufferBytes: 67_108_864 }],
+  ])('is %s by what the kernel gave it of its buffer', async (status, stat) => {
+    const { health } = await listening([], { stat });
+    expect(health[0]?.status).toBe(status);
+    if (status === undefined) return;
+    const reason = expect.stringMatching(/^receive buffer is 212992 bytes instead of 33554432 .*CAP_NET_ADMIN/);
+    expect(health).toMatchObject([{ reason }]);
+  });
+});
+
+describe('the proof that it still hears', () => {
+  it('is a dump after 10 s of silence, without an event when nothing differs', async () => {
+    const { reader, pass, events } = await listening([linkOf()]);
+    await pass(9999);
+    expect(reader.dumps).toBe(1);
+    await pass(1);
+    expect(reader.dumps).toBe(2);
+    reader.answer(linkOf());
+    await pass(10_000);
+    expect(events).toEqual([]);
+  });
+
+  it('is not asked for while messages come', async () => {
+    const { reader, pass, hear } = await listening([linkOf()]);
+    for (let second = 0; second < 60; second++) {
+      await hear(linkOf());
+      await pass(1000);
+    }
+    expect(reader.dumps).toBe(1);
+  });
+
+  it('tells and repairs what changed without a message', async () => {
+    const { reader, pass, events } = await listening([linkOf()]);
+    await pass(10_000);
+    reader.answer(linkOf({ alias: 'to the roof' }));
+    await pass(0);
+    expect(typesOf(events)).toEqual(['link-changed', 'resynced']);
+    expect(events[1]?.attributes).toEqual({
+      'netlink.overflow.lost': undefined,
+      'netlink.resynced.differences': 1,
+    });
+  });
+
+  it('names a deaf source 20 s after its last message', async () => {
+    const { pass, health } = await listening([linkOf()]);
+    await pass(10_000);
+    await pass(9999);
+    expect(health).toEqual([]);
+    await pass(1);
+    expect(health).toMatchObject([
+      { status: 'failed', error: { message: expect.stringMatching(/^the kernel does not answer: nothing heard/) } },
+    ]);
+  });
+
+  it('is failed by a kernel that refuses every dump', async () => {
+    const { reader, pass, hear, health } = await listening([linkOf()]);
+    await pass(10_000);
+    for (let tenth = 0; tenth < 100; tenth++) {
+      await hear(reader.end({ errno: 16 }));
+      await pass(100);
+    }
+    expect(health).toMatchObject([{ status: 'failed' }]);
+  });
+
+  it('ends a start whose dump is never answered', async () => {
+    const { started, pass } = await starting();
+    await pass(10_000);
+    await pass(10_000);
+    await expect(started).rejects.toThrow('the kernel does not answer');
+  });
+
+  it('waits while what came is still being worked off', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { reader, pass, health } = await listening([linkOf()], { emit: () => gate.promise });
+    reader.say(linkOf({ mtu: 1 }));
+    await pass(0);
+    for (let round = 0; round < 6; round++) await pass(10_000);
+    expect(health).toEqual([]);
+    gate.resolve();
+  });
+});
