@@ -91,7 +91,7 @@ export class ConfigClient implements Component {
         this.#answer(set, ApplyState.APPLY_STATE_APPLIED, await this.#apply(set));
       } catch (error) {
         this.#options.log.error({ version: set.version, error: errorText(error) }, 'hook set refused');
-        this.#answer(set, ApplyState.APPLY_STATE_FAILED, []);
+        this.#answer(set, ApplyState.APPLY_STATE_FAILED, [], errorText(error));
       }
     }
   }
@@ -115,6 +115,7 @@ export class ConfigClient implements Component {
     { version, nonce }: Pick<WireHookSet, 'version' | 'nonce'>,
     state: ApplyState,
     fates: readonly HookFate[],
+    reason = '',
   ): void {
     const hooks = fates.map(({ hook: { namespace, name, digest }, failure }) => ({
       namespace,
@@ -122,6 +123,6 @@ export class ConfigClient implements Component {
       digest,
       failure: failure ?? '',
     }));
-    this.#link.send({ message: { $case: 'applied', value: { version, nonce, state, hooks } } });
+    this.#link.send({ message: { $case: 'applied', value: { version, nonce, state, hooks, reason } } });
   }
 }

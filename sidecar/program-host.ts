@@ -10,7 +10,8 @@ const CONCURRENT = 10;
 const OUTPUT_BYTES = 65_536;
 
 export interface ProgramHostOptions {
-  readonly lockFile: string;
+  /** As in `SpawnerOptions`. */
+  readonly lockFile: string | null;
   readonly policy: NodePolicy;
   readonly log: Log;
   /** Default: the native spawner. */

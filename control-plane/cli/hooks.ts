@@ -22,7 +22,7 @@ import { renderRefused } from './errors.ts';
 import { addTestCommand } from './hooks-test.ts';
 import { addValidateCommand } from './hooks-validate.ts';
 import { showHook } from './hook-text.ts';
-import { duration, isoTime, type Listing, renderData, safe } from './output.ts';
+import { duration, isoTime, type Listing, renderData, safe, timeText } from './output.ts';
 
 export function hooksCommand(context: Context): Command {
   const hooks = examples(new Command('hooks'), 'trotline hooks list', 'trotline hooks validate deploy/examples/hooks');
@@ -221,7 +221,7 @@ const STATS: Listing<HookStats> = {
     { title: 'AVG', value: ({ avgMs }) => duration(avgMs), align: 'right' },
     { title: 'MAX', value: ({ maxMs }) => duration(maxMs), align: 'right' },
     { title: 'TOTAL', value: ({ totalMs }) => duration(totalMs), align: 'right', wide: true },
-    { title: 'LAST', value: ({ lastMs }) => duration(lastMs), align: 'right' },
+    { title: 'LAST', value: ({ lastAtMs }) => (lastAtMs === null ? '' : timeText(lastAtMs)), align: 'right' },
   ],
-  flat: (stats) => ({ ...stats }),
+  flat: ({ lastAtMs, ...stats }) => ({ ...stats, lastAt: isoTime(lastAtMs) }),
 };

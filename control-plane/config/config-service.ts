@@ -180,13 +180,13 @@ const STATES = new Map<number, SetAnswer['state']>([
   [3, 'failed'],
 ]);
 
-function answerOf({ version, state, hooks }: Applied): SetAnswer | null {
+function answerOf({ version, state, hooks, reason }: Applied): SetAnswer | null {
   const known = STATES.get(state);
   if (!known) return null;
   return {
     version,
     state: known,
-    reason: known === 'failed' ? refusal(hooks) : '',
+    reason: known === 'failed' ? reason || 'refused without a reason' : '',
     hooks: hooks.map(({ namespace, name, digest, failure }) => ({
       hook: hookId({ namespace, name }),
       digest,
@@ -194,10 +194,4 @@ function answerOf({ version, state, hooks }: Applied): SetAnswer | null {
       reason: failure,
     })),
   };
-}
-
-/** Why a whole set was refused: what the sidecar says of its hooks. */
-function refusal(hooks: Applied['hooks']): string {
-  const reasons = new Set(hooks.map(({ failure }) => failure).filter((failure) => failure !== ''));
-  return reasons.size === 0 ? 'refused without a reason' : [...reasons].slice(0, 3).join('; ');
 }

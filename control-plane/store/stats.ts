@@ -11,35 +11,26 @@ interface Totals {
   failures: number;
   timeouts: number;
   durations: number[];
+  /** When the newest attempt began. */
+  lastAtMs: number;
 }
 
-const ADD = `INSERT INTO stats (hook, node, executions, successes, failures, timeouts, min_ms, max_ms, total_ms, last_ms)
+const ADD = `INSERT INTO stats (hook, node, executions, successes, failures, timeouts, min_ms, max_ms, total_ms, last_at_ms)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hook, node) DO UPDATE SET
   executions = executions + excluded.executions, successes = successes + excluded.successes,
   failures = failures + excluded.failures, timeouts = timeouts + excluded.timeouts,
   min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms),
-  total_ms = total_ms + excluded.total_ms, last_ms = excluded.last_ms`;
+  total_ms = total_ms + excluded.total_ms, last_at_ms = max(last_at_ms, excluded.last_at_ms)`;
 
 /** Returns what adds new outcomes of a node; call it inside a transaction. */
 export function createStatsWriter(database: DatabaseSync): (node: string, outcomes: readonly OutcomeRecord[]) => void {
   const add = database.prepare(ADD);
   return (node, outcomes) => {
-    for (const [hook, { successes, failures, timeouts, durations }] of totalsByHook(outcomes)) {
+    for (const [hook, { successes, failures, timeouts, durations, lastAtMs }] of totalsByHook(outcomes)) {
       const total = durations.reduce((sum, ms) => sum + ms, 0);
       const least = durations.reduce((a, b) => Math.min(a, b));
       const most = durations.reduce((a, b) => Math.max(a, b));
-      add.run(
-        hook,
-        node,
-        durations.length,
-        successes,
-        failures,
-        timeouts,
-        least,
-        most,
-        total,
-        durations.at(-1) ?? null,
-      );
+      add.run(hook, node, durations.length, successes, failures, timeouts, least, most, total, lastAtMs);
     }
   };
 }
@@ -60,7 +51,7 @@ export function readStats(database: DatabaseSync): HookStats[] {
       avgMs: executions === 0 ? null : totalMs / executions,
       maxMs: numberOrNull(row, 'max_ms'),
       totalMs,
-      lastMs: numberOrNull(row, 'last_ms'),
+      lastAtMs: numberOrNull(row, 'last_at_ms'),
     };
   });
 }
@@ -69,7 +60,7 @@ function totalsByHook(outcomes: readonly OutcomeRecord[]): Map<string, Totals> {
   const totals = new Map<string, Totals>();
   for (const { hook, attempts } of outcomes) {
     if (attempts.length === 0) continue;
-    const of = totals.get(hook) ?? { successes: 0, failures: 0, timeouts: 0, durations: [] };
+    const of = totals.get(hook) ?? { successes: 0, failures: 0, timeouts: 0, durations: [], lastAtMs: 0 };
     totals.set(hook, of);
     for (const attempt of attempts) count(of, attempt);
   }
@@ -77,9 +68,10 @@ function totalsByHook(outcomes: readonly OutcomeRecord[]): Map<string, Totals> {
 }
 
 /** An attempt that a crash cut short counts as a failure: it did not deliver. */
-function count(totals: Totals, { status, timedOut, durationMs }: AttemptRecord): void {
+function count(totals: Totals, { status, timedOut, durationMs, startedMs }: AttemptRecord): void {
   if (timedOut) totals.timeouts += 1;
   else if (status === 'delivered') totals.successes += 1;
   else totals.failures += 1;
   totals.durations.push(durationMs);
+  totals.lastAtMs = Math.max(totals.lastAtMs, startedMs);
 }

@@ -27,7 +27,7 @@ const STEPS: readonly string[] = [
    CREATE INDEX outcomes_by_hook ON outcomes (hook, event);
    CREATE TABLE stats (
      hook TEXT NOT NULL, node TEXT NOT NULL, executions INTEGER NOT NULL, successes INTEGER NOT NULL,
-     failures INTEGER NOT NULL, timeouts INTEGER NOT NULL, min_ms REAL, max_ms REAL, total_ms REAL NOT NULL, last_ms REAL,
+     failures INTEGER NOT NULL, timeouts INTEGER NOT NULL, min_ms REAL, max_ms REAL, total_ms REAL NOT NULL, last_at_ms REAL,
      PRIMARY KEY (hook, node)
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE sidecars (

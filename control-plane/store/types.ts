@@ -95,7 +95,8 @@ export interface HookStats {
   readonly avgMs: number | null;
   readonly maxMs: number | null;
   readonly totalMs: number;
-  readonly lastMs: number | null;
+  /** When the newest execution began. */
+  readonly lastAtMs: number | null;
 }
 
 /** What a sidecar last said beside what is stored of it. */

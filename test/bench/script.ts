@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
-import { type SpawnRequest, Spawner } from '#native';
+
+import { parseConfig, systemClock } from '#core';
+
+import { script } from '../../plugins/actions/script/index.ts';
+import { DEFAULT_POLICY, type NodePolicy } from '../../sidecar/policy.ts';
+import { ProgramHost } from '../../sidecar/program-host.ts';
+import { attemptOf, eventOf, silentLog } from '../kit/action-context.ts';
+import type { BenchResult } from './result.ts';
 
 const AT_ONCE = 10;
 const RUNS = 5;
@@ -10,37 +17,21 @@ const PEER_PROGRAMS = 400;
 const HOST_BYTES = 150 * 2 ** 20;
 const BLOCK_BYTES = 256 * 1024;
 
-const TRUE: SpawnRequest = {
-  argv: ['/bin/true'],
-  env: { PATH: '/usr/bin:/bin' },
-  timeoutMs: 5000,
-  stdin: null,
-  directory: null,
-  uid: null,
-  gid: null,
-  groups: [],
-  limits: {},
-  outputLimit: 65_536,
-};
+const POLICY: NodePolicy = { ...DEFAULT_POLICY, script: { ...DEFAULT_POLICY.script, directories: ['/bin'] } };
 
 interface Measured {
   perSecond: number;
   blockP99Ms: number;
 }
 
-/** `/bin/true`, ten at a time, in a process of 150 MB, alternating with `child_process.spawn` in the same process. */
-export async function run(): Promise<{
-  metrics: Record<string, number>;
-  runs: number;
-  spread: Record<string, [number, number]>;
-}> {
+/**
+ * `/bin/true` through the script action and the program host (environment, policy check, spawner), ten at a time, in a
+ * process of 150 MB, alternating with `child_process.spawn` in the same process.
+ */
+export async function run(): Promise<BenchResult> {
   const ballast = grow();
-  const spawner = await Spawner.start({ lockFile: null });
-  const { signal } = new AbortController();
-  const ours = async () => {
-    const { exitCode } = await spawner.run(TRUE, signal);
-    if (exitCode !== 0) throw new Error(`/bin/true ended with ${exitCode}`);
-  };
+  const programs = new ProgramHost({ lockFile: null, policy: POLICY, log: silentLog });
+  const ours = scriptAction(programs);
   const values: Record<string, number[]> = {
     ratio: [],
     perSecond: [],
@@ -61,7 +52,7 @@ export async function run(): Promise<{
       values['peerBlockP99Ms']?.push(other.blockP99Ms);
     }
   } finally {
-    await spawner.stop();
+    await programs.stop();
     ballast.length = 0;
   }
   const metrics: Record<string, number> = {};
@@ -74,6 +65,18 @@ export async function run(): Promise<{
   return { metrics, runs: RUNS, spread };
 }
 
+function scriptAction(programs: ProgramHost): () => Promise<void> {
+  const fetch = () => Promise.reject(new Error('a script fetches nothing'));
+  const context = { clock: systemClock, log: silentLog, fetch, run: programs.run };
+  const action = script.create(parseConfig(script.config, { command: ['/bin/true'] }, 'script'), context);
+  const event = eventOf();
+  const attempt = attemptOf();
+  return async () => {
+    const result = await action.handle(event, attempt);
+    if (result.status !== 'delivered') throw new Error(`/bin/true is ${result.status}: ${result.reason}`);
+  };
+}
+
 /** Memory outside the JavaScript heap, whose pages a fork copies (V8 keeps those of its heap out of a fork). */
 function grow(): Buffer[] {
   const blocks: Buffer[] = [];
@@ -83,7 +86,7 @@ function grow(): Buffer[] {
 
 function peer(): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const child = spawn('/bin/true', [], { env: TRUE.env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('/bin/true', [], { env: { PATH: '/usr/bin:/bin' }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.resume();
   child.stderr.resume();
   child.on('error', reject);

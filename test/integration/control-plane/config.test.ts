@@ -106,7 +106,13 @@ class Peer {
     this.stream.write({
       message: {
         $case: 'applied',
-        value: { version: set.version, nonce: set.nonce, state, hooks: state === APPLYING ? [] : hooks },
+        value: {
+          version: set.version,
+          nonce: set.nonce,
+          state,
+          hooks: state === APPLYING ? [] : hooks,
+          reason: Object.values(failures).join('; '),
+        },
       },
     });
   }

@@ -175,7 +175,7 @@ describe('hooks over the API', () => {
 
   it('N28: gives the statistics of every hook and node', async () => {
     const one = { hook: 'trotline/veth-gone', node: 'n1', executions: 6, successes: 3, failures: 2, timeouts: 1 };
-    store.stats_ = [{ ...one, minMs: 10, avgMs: 20, maxMs: 30, totalMs: 120, lastMs: 1 }];
+    store.stats_ = [{ ...one, minMs: 10, avgMs: 20, maxMs: 30, totalMs: 120, lastAtMs: 1 }];
     expect((await get('/v1/stats')).body).toEqual(store.stats_);
     expect((await get('/v1/hooks/trotline/veth-gone')).body.stats).toEqual(store.stats_);
   });
@@ -297,14 +297,17 @@ describe('the command line over the API', () => {
 
   it('N28: shows the statistics as a table and as JSON', async () => {
     const one = { hook: 'trotline/veth-gone', node: 'n1', executions: 6, successes: 3, failures: 2, timeouts: 1 };
-    store.stats_ = [{ ...one, minMs: 10, avgMs: 103, maxMs: 300, totalMs: 620, lastMs: 12 }];
+    const totals = { ...one, minMs: 10, avgMs: 103, maxMs: 300, totalMs: 620 };
+    store.stats_ = [{ ...totals, lastAtMs: Date.now() }];
     const { stdout } = await trotline(['hooks', 'stats']);
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
       ['HOOK', 'NODE', 'RUNS', 'OK', 'FAILED', 'TIMEOUT', 'MIN', 'AVG', 'MAX', 'LAST'],
-      ['veth-gone', 'n1', '6', '3', '2', '1', '10 ms', '103 ms', '300 ms', '12 ms'],
+      ['veth-gone', 'n1', '6', '3', '2', '1', '10 ms', '103 ms', '300 ms', expect.stringMatching(/^\d\d:\d\d:\d\d/)],
       [''],
     ]);
-    expect(JSON.parse((await trotline(['hooks', 'stats', 'veth-gone', '-o', 'json'])).stdout)).toEqual(store.stats_);
+    expect(JSON.parse((await trotline(['hooks', 'stats', 'veth-gone', '-o', 'json'])).stdout)).toEqual([
+      { ...totals, lastAt: expect.stringMatching(/Z$/) },
+    ]);
   });
 
   it('N29: switches a hook off and on, under the name of the user', async () => {

@@ -247,7 +247,7 @@ test('statistics count every attempt by hook and node', async () => {
     avgMs: 20,
     maxMs: 30,
     totalMs: 60,
-    lastMs: 20,
+    lastAtMs: expect.any(Number),
   };
   expect(await store.stats()).toEqual([{ hook: HOOK, node: 'node-1', ...totals }]);
 });

@@ -50,16 +50,16 @@ export function produce(name: string, count: number): number {
   return seconds;
 }
 
-/** The source's own account, once it holds still; `heard` includes what is lost. */
+/** What the ledger says of source and first hook once so much was heard, the lost ones included, and all of it is answered. */
 export async function settledLedger(thread: Thread, heard: number) {
   return eventually(
     async () => {
       const [node] = await thread.ledger();
       const source = node?.ledger.sources[0];
-      const hooks = node?.ledger.hooks ?? [];
+      const hook = node?.ledger.hooks[0];
       if (!source || source.heard < heard) throw new Error(`heard ${source?.heard} of ${heard}`);
-      if (hooks.some(({ pending }) => pending > 0)) throw new Error('hooks are pending');
-      return { source, hooks, stored: node.stored };
+      if (!hook || hook.pending > 0) throw new Error(`${hook?.pending} are pending`);
+      return { source, hook, stored: node.stored };
     },
     { timeoutMs: 20_000 },
   );

@@ -1,26 +1,40 @@
 /** What `links.test.ts` runs in a network namespace: `link-scenarios.ts NAME`, the result as one JSON line. */
 import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import type { TrotlineEvent } from '#core';
 
+import { expect } from 'vitest';
 import { eventually } from '../../kit/eventually.ts';
 import { addVeth, ip } from '../../kit/netns.ts';
 import { hookYaml } from '../../kit/thread.ts';
-import { netnsThread, NORMAL_BYTES, outputs, produce, settledLedger, TINY_BYTES } from './kit.ts';
+import { netnsThread, NORMAL_BYTES, produce, settledLedger, TINY_BYTES } from './kit.ts';
 
+const PRODUCED = 10_000;
 const ALL = { 'a.yaml': hookYaml('all') };
 
-/** Every line of `ip monitor link` is one message of the kernel. */
+/** Every line of `ip monitor link` is one message of the kernel; those of links whose name begins with v. */
 class Monitor implements Disposable {
   readonly #process = spawn('ip', ['-o', 'monitor', 'link'], { stdio: ['ignore', 'pipe', 'inherit'] });
   #text = '';
+  #probes = 0;
 
   constructor() {
     this.#process.stdout.setEncoding('utf8').on('data', (text: string) => (this.#text += text));
   }
 
+  /** What comes from now on is heard. */
+  async listens(): Promise<void> {
+    await eventually(() => {
+      ip('link', 'set', 'lo', 'mtu', String(65_000 + this.#probes++));
+      return this.#text !== '';
+    });
+  }
+
   get lines(): string[] {
-    return this.#text.split('\n').filter((line) => line !== '');
+    return this.#text.split('\n').filter((line) => /^(Deleted )?\d+: v/.test(line));
   }
 
   [Symbol.dispose](): void {
@@ -28,43 +42,131 @@ class Monitor implements Disposable {
   }
 }
 
-/** The life of a veth, step by step: what each step made, in the order of the kernel. */
+/** What is done, and how many times a link comes, goes, or changes otherwise than by its carrier alone. */
+const STEPS: readonly (readonly [name: string, turns: number, ...command: string[]])[] = [
+  ['add', 2, 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb'],
+  ['up', 1, 'set', 'va', 'up'],
+  ['peer up', 2, 'set', 'vb', 'up'],
+  ['mtu', 1, 'set', 'va', 'mtu', '1400'],
+  ['peer down', 2, 'set', 'vb', 'down'],
+  ['down', 1, 'set', 'va', 'down'],
+  ['rename', 1, 'set', 'va', 'name', 'vc'],
+  ['delete', 2, 'del', 'vc'],
+];
+
+/** The life of a veth: what each step made, and that each message of the kernel made one event. */
 async function lifeOfALink(): Promise<unknown> {
   const events: TrotlineEvent[] = [];
-  await using thread = await netnsThread({ hooks: ALL, handled: (event) => void events.push(event) });
+  const hook = hookYaml('veth', { spec: "condition: \"interface =~ '^v'\"" });
+  const handled = (event: TrotlineEvent): void => void events.push(event);
+  await using _thread = await netnsThread({ hooks: { 'a.yaml': hook }, handled });
   using monitor = new Monitor();
-  addVeth('probe0', 'probe1');
-  await eventually(() => monitor.lines.length > 0 && events.length >= 2);
-  ip('link', 'del', 'probe0');
-  await eventually(() => monitor.lines.length >= 2 && /Deleted/.test(monitor.lines.at(-1) ?? ''));
-  await eventually(() => events.filter(({ messageType }) => messageType === 17).length === 2);
-  const before = { events: events.length, lines: monitor.lines.length };
-
+  await monitor.listens();
   const steps: Record<string, string[]> = {};
-  const step = async (name: string, ...commands: string[][]) => {
-    const first = events.length;
-    for (const command of commands) ip('link', ...command);
-    // A last change of its own stands after everything that the step made, deferred messages of the carrier too.
-    await eventually(() => events.length > first);
-    await eventually(async () => {
-      const lines = monitor.lines.length - before.lines;
-      return lines === events.length - before.events && (await still(() => events.length));
+  for (const [name, turns, ...command] of STEPS) {
+    const before = events.length;
+    ip('link', ...command);
+    steps[name] = await eventually(() => {
+      const seen = events.slice(before).sort((one, other) => one.sequence - other.sequence);
+      const described = seen.filter(isTurn).map(describe);
+      return described.length >= turns && described.sort();
     });
-    steps[name] = events
-      .slice(first)
-      .sort((a, b) => a.sequence - b.sequence)
-      .map(described);
-  };
-  await step('add', ['add', 'a', 'type', 'veth', 'peer', 'name', 'b']);
-  await step('up', ['set', 'a', 'up']);
-  await step('peer up', ['set', 'b', 'up']);
-  await step('mtu', ['set', 'a', 'mtu', '1400']);
-  await step('peer down', ['set', 'b', 'down']);
-  await step('down', ['set', 'a', 'down']);
-  await step('rename', ['set', 'a', 'name', 'c']);
-  await step('delete', ['del', 'c']);
-  const messages = { heard: events.length - before.events, kernel: monitor.lines.length - before.lines };
-  const deleted = monitor.lines.slice(before.lines).filter((line) => line.startsWith('Deleted')).length;
-  const { source } = await settledLedger(thread, events.length);
-  return { steps, messages, deleted, heard: source.heard, events: events.length };
+  }
+  await eventually(() => monitor.lines.length === events.length);
+  const deleted = monitor.lines.filter((line) => line.startsWith('Deleted')).length;
+  return { steps, deleted };
 }
+
+/** How often a kernel tells of an operational state on its way is its own affair. */
+function isTurn({ type, attributes }: TrotlineEvent): boolean {
+  const changed = String(attributes['netlink.link.changed'] ?? '').split(',');
+  return type !== 'netlink.link-changed' || !changed.every((name) => ['', 'operstate', 'flags', 'qdisc'].includes(name));
+}
+
+function describe({ type, interface: name, messageType, attributes }: TrotlineEvent): string {
+  const cause = attributes['netlink.link.cause'];
+  const changed = type === 'netlink.link-changed' ? attributes['netlink.link.changed'] : undefined;
+  return `${name} ${type.replace('netlink.', '')} ${messageType} ${cause ?? changed ?? ''}`.trim();
+}
+
+/** Every change is delivered or said to be lost. */
+async function burst(receiveBuffer: number): Promise<unknown> {
+  const types: Record<string, number> = {};
+  let delivered = 0;
+  let told = 0;
+  const handled = ({ type, synthetic, interface: name, attributes }: TrotlineEvent): void => {
+    types[type] = (types[type] ?? 0) + 1;
+    if (!synthetic && name === 'va') delivered += 1;
+    told += type === 'netlink.overflow' ? Number(attributes['netlink.overflow.lost']) : 0;
+  };
+  await using thread = await netnsThread({ hooks: ALL, receiveBuffer, handled });
+  addVeth('va', 'vb');
+  await settledLedger(thread, 2);
+  const inTime = produce('va', PRODUCED) < 1;
+  return await eventually(
+    async () => {
+      const { source, hook, stored } = await settledLedger(thread, PRODUCED + 2);
+      const { overflow = 0 } = source.lost;
+      const resynced = types['netlink.resynced'] ?? 0;
+      expect({ told, resynced: resynced > 0 }).toEqual({ told: overflow, resynced: overflow > 0 });
+      expect(source.unmatched + source.routed + overflow).toBe(source.heard);
+      expect([hook.outcomes['delivered'], stored['trotline/all']?.['delivered']]).toEqual([hook.routed, hook.routed]);
+      // The veth's own first message is of `va` too.
+      return { sum: delivered - 1 + overflow, lost: overflow, inTime, resynced };
+    },
+    { timeoutMs: 20_000 },
+  );
+}
+
+/** Numbers in the order in which a hook without a condition meets them. */
+async function gaps(): Promise<unknown> {
+  const sequences: number[] = [];
+  let told = 0;
+  const handled = ({ sequence, attributes, type }: TrotlineEvent): void => {
+    sequences.push(sequence);
+    told += type === 'netlink.overflow' ? Number(attributes['netlink.overflow.lost']) : 0;
+  };
+  const hooks = { 'a.yaml': hookYaml('all', { spec: 'run: sync' }) };
+  await using thread = await netnsThread({ hooks, receiveBuffer: TINY_BYTES, handled });
+  addVeth('va', 'vb');
+  for (let produced = 0; told === 0; ) {
+    produce('va', 2000);
+    produced += 2000;
+    await settledLedger(thread, produced + 2);
+  }
+  const missing = sequences.reduce((sum, sequence, index) => sum + sequence - (sequences[index - 1] ?? 0) - 1, 0);
+  return { rising: isRising(sequences), first: sequences[0], missing, told };
+}
+
+/** The same as a script sees it. */
+async function numbersOfScripts(): Promise<unknown> {
+  const folder = await mkdtemp(join(tmpdir(), 'trotline-numbers-'));
+  try {
+    const path = join(folder, 'numbers');
+    const config = `command: [/bin/sh, -c, "echo $NLMON_SEQUENCE >> ${path}"]`;
+    await using thread = await netnsThread({ hooks: { 'a.yaml': hookYaml('all', { spec: 'run: sync', config }) } });
+    addVeth('va', 'vb');
+    produce('va', 100);
+    await settledLedger(thread, 102);
+    const numbers = (await readFile(path, 'utf8')).trim().split('\n').map(Number);
+    return { rising: isRising(numbers), first: numbers[0], last: numbers.at(-1), count: numbers.length };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function isRising(numbers: readonly number[]): boolean {
+  return numbers.every((number, index) => number > (numbers[index - 1] ?? 0));
+}
+
+const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+  lifeOfALink,
+  burst: () => burst(NORMAL_BYTES),
+  overflow: () => burst(TINY_BYTES),
+  gaps,
+  numbersOfScripts,
+};
+
+const scenario = SCENARIOS[process.argv[2] ?? ''];
+if (!scenario) throw new Error(`no such scenario: ${process.argv[2]}`);
+process.stdout.write(`${JSON.stringify(await scenario())}\n`);

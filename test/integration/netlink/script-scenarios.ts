@@ -43,9 +43,9 @@ async function everyEvent(): Promise<unknown> {
   await using thread = await netnsThread({ hooks: { 'a.yaml': hookYaml('all') } });
   addVeth('v0', 'v1');
   produce('v0', 40);
-  const { source, hooks, stored } = await settledLedger(thread, 42);
+  const { source, hook, stored } = await settledLedger(thread, 42);
   const runs = (await outputs(thread, 42)).length;
-  return { heard: source.heard, unmatched: source.unmatched, routed: hooks[0]?.routed, stored, runs };
+  return { heard: source.heard, unmatched: source.unmatched, routed: hook.routed, stored, runs };
 }
 
 async function environment(): Promise<unknown> {
@@ -68,19 +68,22 @@ async function withoutInterface(): Promise<unknown> {
   return variables(output);
 }
 
-/** The name reaches a program, a shell's variable and a shell's word list; none may run it. */
+/** nlmon's form, whose hooks may be shell text. */
+const SHELL_HOOK = `nlmon:
+  integration:
+    hooks:
+      - { name: shell, script: "echo $NLMON_INTERFACE", condition: "message_type == 16", enabled: true }
+`;
+
+/** The name reaches a program's environment and a shell's word list; neither may run it. */
 async function hostileNames(): Promise<unknown> {
-  const added = 'eventTypes: [netlink.link-added]';
-  const hooks = {
-    'exec.yaml': hookYaml('exec', { spec: added, config: 'command: [/usr/bin/printenv, NLMON_INTERFACE]' }),
-    'shell.yaml': hookYaml('shell', { spec: added, config: 'script: "echo $NLMON_INTERFACE"' }),
-  };
-  await using thread = await netnsThread({ hooks });
-  const names = ['$(id)', 'a;reboot', '`id`|tee', "'\"\\&&id"];
+  const exec = hookYaml('exec', { config: 'command: [/usr/bin/printenv, NLMON_INTERFACE]' });
+  await using thread = await netnsThread({ hooks: { 'exec.yaml': exec, 'shell.yaml': SHELL_HOOK } });
+  const names = ['$(id)', 'a;reboot', '`id`|tee', '\'"&&id'];
   names.forEach((name, index) => addVeth(name, `p${index}`));
   const printed = await outputs(thread, 4 * names.length);
-  const types = await eventually(async () => (await thread.events('?limit=100')).map(({ subject }) => subject));
-  return { names, printed: tally(printed.map((output) => output.trim())), subjects: tally(types) };
+  const subjects = (await thread.events()).map(({ subject }) => subject);
+  return { names, printed: tally(printed.map((output) => output.trim())), subjects: tally(subjects) };
 }
 
 function tally(values: readonly string[]): Record<string, number> {

@@ -13,7 +13,9 @@ const waiting = (folder: string, version: string) =>
 
 describe('a hook that is changed while it runs', () => {
   it('N29: is disabled and enabled over the API for the next event, and loses none', async () => {
-    await using scripts = await startScripts(() => ({ hooks: { 'a.yaml': nlmon({ name: 'echo', script: 'echo x' }) } }));
+    await using scripts = await startScripts(() => ({
+      hooks: { 'a.yaml': nlmon({ name: 'echo', script: 'echo x' }) },
+    }));
     const { thread } = scripts;
     const post = (act: string) => () =>
       thread.api<HookView>(`/v1/hooks/trotline/echo/${act}`, { method: 'POST', body: '{"who":"test"}' });

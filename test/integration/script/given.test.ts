@@ -117,7 +117,9 @@ describe('what a script is given', () => {
       },
     }));
     await scripts.emit();
-    expect(await scripts.attempts(3, 'name')).toMatchObject([{ output: expect.stringMatching(/^65534\n(\d+)\n\1\n$/) }]);
+    expect(await scripts.attempts(3, 'name')).toMatchObject([
+      { output: expect.stringMatching(/^65534\n(\d+)\n\1\n$/) },
+    ]);
     expect(await scripts.attempts(3, 'number')).toMatchObject([{ output: '54321\n54322\n54322\n' }]);
     expect(await scripts.attempts(3, 'refused')).toMatchObject([
       { status: 'rejected', reason: "the node's policy refuses user daemon", output: '' },
@@ -151,7 +153,9 @@ describe('a hostile interface name', () => {
     for (const name of hostile) await scripts.emit(1, { interface: name });
     const events = await scripts.outcomes(3 * hostile.length);
     for (const hookName of ['exec', 'shell']) {
-      const outputs = events.map(({ hooks }) => hooks.find((each) => each.hook.endsWith(hookName))?.attempts[0]?.output);
+      const outputs = events.map(
+        ({ hooks }) => hooks.find((each) => each.hook.endsWith(hookName))?.attempts[0]?.output,
+      );
       expect(outputs.sort()).toEqual(hostile.toSorted());
     }
     expect(existsSync(join(scripts.folder, 'executed'))).toBe(false);

@@ -52,7 +52,11 @@ function hostOf(policy = BINARIES, open?: (options: SpawnerOptions) => Promise<P
       }),
     stop: async () => void stopped++,
   };
-  const log: Log = { ...silentLog, warn: (fields) => void said.push(fields), error: (fields) => void said.push(fields) };
+  const log: Log = {
+    ...silentLog,
+    warn: (fields) => void said.push(fields),
+    error: (fields) => void said.push(fields),
+  };
   const host = new ProgramHost({
     lockFile: '/run/lock',
     policy,
@@ -119,7 +123,10 @@ describe('a program host', () => {
     for (const { end } of jobs.slice(0, 10)) end(new TypeError('defect'));
     await eventually(() => jobs.length === 11);
     jobs[10]!.end();
-    expect((await settled).map(({ status }) => status)).toEqual([...Array.from({ length: 10 }, () => 'rejected'), 'fulfilled']);
+    expect((await settled).map(({ status }) => status)).toEqual([
+      ...Array.from({ length: 10 }, () => 'rejected'),
+      'fulfilled',
+    ]);
   });
 
   it('takes a program that is aborted out of the line', async () => {

@@ -1001,8 +1001,8 @@ export const Refused: MessageFns<Refused> = {
 export type ClaimServiceService = typeof ClaimServiceService;
 export const ClaimServiceService = {
   /**
-   * The first request carries sidecar_id. Every operation is answered once on the same stream, a held claim again when
-   * its key frees.
+   * The first request carries sidecar_id and is greeted with an empty response. Every operation is answered once on the
+   * same stream, a held claim again when its key frees.
    */
   claim: {
     path: "/trotline.v1.ClaimService/Claim" as const,
@@ -1017,16 +1017,16 @@ export const ClaimServiceService = {
 
 export interface ClaimServiceServer extends UntypedServiceImplementation {
   /**
-   * The first request carries sidecar_id. Every operation is answered once on the same stream, a held claim again when
-   * its key frees.
+   * The first request carries sidecar_id and is greeted with an empty response. Every operation is answered once on the
+   * same stream, a held claim again when its key frees.
    */
   claim: handleBidiStreamingCall<ClaimRequest, ClaimResponse>;
 }
 
 export interface ClaimServiceClient extends Client {
   /**
-   * The first request carries sidecar_id. Every operation is answered once on the same stream, a held claim again when
-   * its key frees.
+   * The first request carries sidecar_id and is greeted with an empty response. Every operation is answered once on the
+   * same stream, a held claim again when its key frees.
    */
   claim(): ClientDuplexStream<ClaimRequest, ClaimResponse>;
   claim(options: Partial<CallOptions>): ClientDuplexStream<ClaimRequest, ClaimResponse>;

@@ -118,6 +118,8 @@ export interface Applied {
   state: ApplyState;
   /** With APPLIED: one per hook of the set. */
   hooks: HookApplied[];
+  /** With FAILED: why. */
+  reason: string;
 }
 
 export interface HookApplied {
@@ -572,7 +574,7 @@ export const Hook: MessageFns<Hook> = {
 };
 
 function createBaseApplied(): Applied {
-  return { version: "", nonce: "", state: 0, hooks: [] };
+  return { version: "", nonce: "", state: 0, hooks: [], reason: "" };
 }
 
 export const Applied: MessageFns<Applied> = {
@@ -588,6 +590,9 @@ export const Applied: MessageFns<Applied> = {
     }
     for (const v of message.hooks) {
       HookApplied.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
     }
     return writer;
   },
@@ -635,6 +640,14 @@ export const Applied: MessageFns<Applied> = {
             }
 
             message.hooks.push(HookApplied.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
             continue;
           }
         }
