@@ -61,17 +61,15 @@ export async function killTest(
       await victim.start();
     }
     sidecar.signal('SIGUSR2');
-    return await settled(folder, onInterrupt);
+    await settledLedger(folder);
+    return await checkEffects(folder, onInterrupt);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Waits until nothing is pending, then checks every promise. */
-async function settled(
-  folder: string,
-  onInterrupt: KillOptions['onInterrupt'],
-): Promise<{ numbers: number; interrupted: number }> {
+/** Waits until nothing is pending and everything is stored, then checks that the ledger balances. */
+export async function settledLedger(folder: string): Promise<NodeLedger> {
   const [node] = await eventually(
     async () => {
       const ledger = await api<NodeLedger[]>(folder, '/v1/ledger');
@@ -91,7 +89,7 @@ async function settled(
   for (const { heard, unmatched, routed, lost } of node.ledger.sources) {
     expect(heard).toBe(unmatched + routed + Object.values(lost).reduce((sum, count) => sum + count, 0));
   }
-  return checkEffects(folder, onInterrupt);
+  return node;
 }
 
 /** What was journaled was acted on; what was acted on twice belongs to an interrupted attempt. */
@@ -123,7 +121,7 @@ async function checkEffects(
   return { numbers: journaled.length, interrupted };
 }
 
-async function allEvents(folder: string): Promise<EventSummary[]> {
+export async function allEvents(folder: string): Promise<EventSummary[]> {
   const all = new Map<string, EventSummary>();
   for (let until = Date.now() + 60_000; ;) {
     const page = await api<EventSummary[]>(folder, `/v1/events?limit=10000&untilMs=${until}`);

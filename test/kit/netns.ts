@@ -43,7 +43,11 @@ export function inNetns<T>(script: string, args: readonly string[], options: Net
     child.on('error', reject);
     child.on('close', (exitCode) => {
       const lines = stdout.split('\n').filter((line) => line !== '');
-      resolve({ lines: lines.map((line): T => JSON.parse(line)), stderr, exitCode });
+      try {
+        resolve({ lines: lines.map((line): T => JSON.parse(line)), stderr, exitCode });
+      } catch (cause) {
+        reject(new Error(`${script} said a line that is no JSON; stderr: ${stderr}`, { cause }));
+      }
     });
   });
 }
