@@ -1,8 +1,8 @@
 /** YAML text whose every place can be named: documents with file, line and column of each JSON pointer. */
-import { isScalar, type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isAlias, LineCounter, parseAllDocuments, visit } from 'yaml';
 
 import { ConfigError, type Issue } from './errors.ts';
-import { unpointerKey } from './schema.ts';
+import { offsetOf } from './node-place.ts';
 
 export interface SourceDocument {
   readonly file: string;
@@ -12,58 +12,83 @@ export interface SourceDocument {
   place(issue: Issue, offset?: number): Issue;
 }
 
-/** Refuses the whole text when it is not YAML. Empty documents are left out. */
-export function readDocuments(text: string, file: string): SourceDocument[] {
+/** One file holds some 13,000 hooks in that; reading it takes one to two seconds. */
+const MAX_BYTES = 4 * 1024 * 1024;
+/** Of one document, each use of an alias counted in full. */
+const MAX_VALUES = 1_000_000;
+const MAX_DEPTH = 100;
+const MAX_SYNTAX_ISSUES = 100;
+
+/** Refuses the whole text when it is not YAML or unreasonably large. Empty documents are left out. */
+export function readDocuments(source: string, file: string): SourceDocument[] {
+  const text = source.replace(/^\uFEFF/, '');
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_BYTES) {
+    throw new ConfigError(file, [{ path: '', message: `has ${bytes} bytes`, expected: `at most ${MAX_BYTES}`, file }]);
+  }
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  const parsed = [...documents];
-  const issues = parsed.flatMap((document) =>
-    document.errors.map((error): Issue => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      return { path: '', message: error.message, file, line, column: col, excerpt: lineOf(text, line) };
-    }),
+  const at = (offset: number, issue: Issue): Issue => {
+    const { line, col } = lines.linePos(offset);
+    const start = lines.lineStarts[line - 1] ?? 0;
+    const excerpt = text.slice(start, lines.lineStarts[line]).replace(/\r?\n$/, '');
+    const { atKey: _, ...rest } = issue;
+    return { ...rest, file, line, column: col, excerpt };
+  };
+
+  const documents = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })];
+  const issues = documents.flatMap((document) =>
+    syntaxIssues(document).map(({ offset, ...issue }) => at(offset, issue)),
   );
-  if (issues.length > 0) throw new ConfigError(file, issues);
-  return parsed.flatMap((document) => {
-    if (document.contents === null) return [];
-    return [{ file, value: plain(document, file), place: placer(document, text, file, lines) }];
+  if (issues.length > 0) throw new ConfigError(file, issues.slice(0, MAX_SYNTAX_ISSUES));
+  return documents.flatMap((document) => {
+    const value: unknown = document.toJS({ maxAliasCount: -1 });
+    if (value === null) return [];
+    const size = sizeIssue(value);
+    if (size) throw new ConfigError(file, [at(offsetOf(document, size, text), size)]);
+    return [{ file, value, place: (issue, offset = 0) => at(offsetOf(document, issue, text, offset), issue) }];
   });
 }
 
-function plain(document: Document, file: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 }) as unknown;
-  } catch (error) {
-    throw new ConfigError(file, [{ path: '', message: error instanceof Error ? error.message : String(error), file }]);
-  }
+function syntaxIssues(document: Document): (Issue & { offset: number })[] {
+  const tooDeep = document.errors.find(({ code }) => code === 'RESOURCE_EXHAUSTION');
+  if (tooDeep) return [{ ...TOO_DEEP, offset: tooDeep.pos[0] }];
+  const errors = document.errors.map(({ message, pos }) => ({ path: '', message, offset: pos[0] }));
+  return errors.length > 0 ? errors : unknownAliases(document);
 }
 
-function placer(document: Document, text: string, file: string, lines: LineCounter): SourceDocument['place'] {
-  return (issue, offset = 0) => {
-    const start = startOf(document, issue.path, text, offset);
-    const { line, col } = lines.linePos(start);
-    return { ...issue, file, line, column: col, excerpt: lineOf(text, line) };
+const TOO_DEEP: Issue = { path: '', message: 'is nested too deeply', expected: `at most ${MAX_DEPTH} levels` };
+
+function unknownAliases(document: Document): (Issue & { offset: number })[] {
+  const issues: (Issue & { offset: number })[] = [];
+  const anchors = new Set<string>();
+  visit(document, {
+    Node: (_, node) => {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.add(node.anchor);
+      } else if (!anchors.has(node.source)) {
+        const message = `the alias *${node.source} has no anchor before it`;
+        issues.push({ path: '', message, offset: node.range?.[0] ?? 0 });
+      }
+    },
+  });
+  return issues;
+}
+
+/** Aliases can make a small text into endless data: they are counted as often as they are used. */
+function sizeIssue(value: unknown): Issue | null {
+  let left = MAX_VALUES;
+  const walk = (part: unknown, depth: number): Issue | null => {
+    if (--left < 0) {
+      const expected = `at most ${MAX_VALUES} values, each use of an alias counted`;
+      return { path: '', message: 'holds too much', expected };
+    }
+    if (typeof part !== 'object' || part === null) return null;
+    if (depth === 0) return TOO_DEEP;
+    for (const inner of Object.values(part)) {
+      const found = walk(inner, depth - 1);
+      if (found) return found;
+    }
+    return null;
   };
-}
-
-/** Offset in the text of the node at a pointer, or of its nearest parent that exists. */
-function startOf(document: Document, path: string, text: string, offset: number): number {
-  const keys = path.split('/').slice(1).map(unpointerKey);
-  for (let depth = keys.length; depth >= 0; depth--) {
-    const node: unknown = depth === 0 ? document.contents : document.getIn(keys.slice(0, depth), true);
-    if (!hasRange(node)) continue;
-    const [start, end] = node.range;
-    if (depth < keys.length || !isScalar(node) || typeof node.value !== 'string') return start;
-    const inside = text.slice(start, end).indexOf(node.value);
-    return inside < 0 ? start : start + inside + offset;
-  }
-  return 0;
-}
-
-function hasRange(node: unknown): node is { range: [number, number, number] } {
-  return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range);
-}
-
-function lineOf(text: string, line: number): string {
-  return text.split('\n')[line - 1] ?? '';
+  return walk(value, MAX_DEPTH);
 }

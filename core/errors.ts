@@ -1,6 +1,6 @@
 /**
  * The code table is the API of errors: compare `code`, never the class. The list is documented in `core/README.md` and
- * held to it by a test. `grpc` is the status of RFC-less gRPC numbering that the wire uses for the code.
+ * held to it by a test. `grpc` is the status number that stands for the code on the wire.
  */
 export const ERROR_CODES = {
   CONFIG_INVALID: { retryable: false, grpc: 3 },
@@ -52,6 +52,8 @@ export interface Issue {
   readonly column?: number;
   /** The text of that line, for a caret. */
   readonly excerpt?: string;
+  /** The key at `path` is wrong, not its value. Gone once the issue has a place. */
+  readonly atKey?: true;
 }
 
 /** A document that was refused, with every problem at once. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
-import { Choice, deepFreeze, Duration, type Infer, Type } from './schema.ts';
+import { deepFreeze } from './pointer.ts';
+import { Choice, Duration, type Infer, Type } from './schema.ts';
 
 export const API_VERSION = 'trotline.dev/v1alpha1';
 /** The namespace of the administrator's hooks; documents that name none are in it. */
@@ -90,26 +91,42 @@ export const EventHookSpec = Type.Object(
 );
 export type EventHookSpec = Infer<typeof EventHookSpec>;
 
-/** A name as documents of any form have it: 1 to 253 characters, no white space at its ends, no control characters. */
+/** Names of hooks: text without what breaks a path, a line or UTF-8. `namespace/name` must have one reading. */
+const NAME_CHARACTER = '[^\\p{Cc}\\p{Cs}/]';
+
+/** As foreign forms have it: any text of 1 to 253 characters, kept byte-exact. */
+export const ForeignName = Type.String({
+  pattern: `^${NAME_CHARACTER}{1,${MAX_NAME_LENGTH}}$`,
+  'x-expected': `1 to ${MAX_NAME_LENGTH} characters, no / and no control characters`,
+  description: 'Unique in its namespace.',
+});
+
 const Name = Type.String({
-  minLength: 1,
-  maxLength: MAX_NAME_LENGTH,
-  pattern: '^(?! )[^\\u0000-\\u001f\\u007f-\\u009f/]*(?<! )$',
+  pattern: `^(?! )${NAME_CHARACTER}{1,${MAX_NAME_LENGTH}}(?<! )$`,
+  'x-expected': `1 to ${MAX_NAME_LENGTH} characters, no / and no control characters, no space at an end`,
   description: 'Unique in its namespace.',
 });
 
 /** The native document without its `spec`: `kind: EventHook` (design section 4). */
 export const EventHookDocument = Type.Object(
   {
-    apiVersion: Type.Literal(API_VERSION),
-    kind: Type.Literal('EventHook'),
+    apiVersion: Type.Literal(API_VERSION, { description: 'Version of this form.' }),
+    kind: Type.Literal('EventHook', { description: 'What the document is.' }),
     metadata: Type.Object(
-      { name: Name, namespace: Type.String({ default: OWN_NAMESPACE, minLength: 1, maxLength: 63 }) },
+      {
+        name: Name,
+        namespace: Type.String({
+          default: OWN_NAMESPACE,
+          pattern: `^${NAME_CHARACTER}{1,63}$`,
+          'x-expected': '1 to 63 characters, no / and no control characters',
+          description: "Whose hook it is; the default is the administrator's.",
+        }),
+      },
       // Kubernetes adds labels, annotations, uid … of its own.
-      { additionalProperties: true },
+      { additionalProperties: true, description: "The hook's identity." },
     ),
   },
-  { ...closed, description: 'Which events matter and what happens.' },
+  closed,
 );
 
 export type HookForm = 'EventHook' | 'nlmon';

@@ -1,8 +1,9 @@
-import type { Issue } from './errors.ts';
+import { errorText, type Issue } from './errors.ts';
 import { EventHookSpec, type HookForm } from './event-hook.ts';
 import { compileCondition, FIELDS, FilterError } from './filter/index.ts';
-import { nearest } from './nearest.ts';
-import { checkConfig, type Infer, isObject, type ObjectSchema } from './schema.ts';
+import { didYouMean } from './nearest.ts';
+import { deepFreeze, isObject } from './pointer.ts';
+import { checkConfig, type ObjectSchema } from './schema.ts';
 
 /** What a hook may name: the actions with their schemas, the sources with the events they emit. */
 export interface Vocabulary {
@@ -19,76 +20,77 @@ export interface CheckedSpec {
 }
 
 type Placed = Issue & { readonly offset?: number };
-type Spec = Infer<typeof EventHookSpec>;
-const PARTS = EventHookSpec.properties;
+type Action = EventHookSpec['actions'][number];
 
 /** Everything about a spec that can be known without running it: schema, actions' own schemas, names, condition. */
 export function checkHookSpec(input: unknown, form: HookForm, vocabulary: Vocabulary): CheckedSpec {
   const { value, partial, issues: shape } = checkConfig(EventHookSpec, input);
   const issues: Placed[] = [...shape];
   const warnings: Placed[] = [];
+  // Each part that has its type is checked, whatever is wrong with the others.
   const part = isObject(partial) ? partial : {};
-
-  const actions = checkActions(checkConfig(PARTS.actions, part.actions).value ?? [], form, vocabulary, issues);
-  const source = checkConfig(PARTS.source, part.source).value;
-  const types = checkConfig(PARTS.eventTypes, part.eventTypes).value ?? [];
-  const eventTypes = source === null ? types : canonicalTypes(source, types, vocabulary, issues);
+  const source = typeof part.source === 'string' ? part.source : '';
+  const eventTypes = listOf(part.eventTypes).map((type, index) =>
+    typeof type === 'string' ? canonicalType(type, index, source, vocabulary, issues) : '',
+  );
+  checkSource(source, vocabulary, issues);
   if (typeof part.condition === 'string') checkCondition(part.condition, issues, warnings);
-  const dedup = checkConfig(PARTS.dedup, part.dedup).value;
-  checkDedupKey(dedup?.key ?? [], issues);
+  if (isObject(part.dedup)) checkDedupKey(listOf(part.dedup.key), issues);
+  const actions = listOf(part.actions).map((action, index) => checkAction(action, index, form, vocabulary, issues));
 
-  const spec = value === null || issues.length > 0 ? null : { ...value, actions, eventTypes };
-  return { spec, issues, warnings };
+  if (value === null || issues.length > 0) return { spec: null, issues, warnings };
+  return { spec: deepFreeze({ ...value, eventTypes, actions }), issues, warnings };
 }
 
-function checkActions(
-  actions: Spec['actions'],
+function checkAction(
+  action: unknown,
+  index: number,
   form: HookForm,
   { actions: known }: Vocabulary,
   issues: Placed[],
-): Spec['actions'] {
-  return actions.map((action, index) => {
-    const path = `/actions/${index}`;
-    const schema = known.get(action.type);
-    if (!schema) {
-      const near = nearest(action.type, [...known.keys()]);
-      const expected = `one of ${[...known.keys()].join(', ')}${near === undefined ? '' : `; did you mean "${near}"?`}`;
-      issues.push({ path: `${path}/type`, message: `unknown action "${action.type}"`, expected });
-      return action;
-    }
-    const checked = checkConfig(schema, action.config);
-    for (const issue of checked.issues) issues.push({ ...issue, path: `${path}/config${issue.path}` });
-    if (form !== 'nlmon' && action.type === 'script' && isObject(action.config) && 'script' in action.config) {
-      issues.push({
-        path: `${path}/config/script`,
-        message: 'shell text is for nlmon documents only',
-        expected: '`command`, a list',
-      });
-    }
-    return { type: action.type, config: isObject(checked.value) ? checked.value : action.config };
-  });
+): Action {
+  const { type, config }: { type?: unknown; config?: unknown } = isObject(action) ? action : {};
+  const given = { type: typeof type === 'string' ? type : '', config: isObject(config) ? config : {} };
+  if (typeof type !== 'string') return given;
+  const path = `/actions/${index}`;
+  const schema = known.get(type);
+  if (!schema) {
+    const names = [...known.keys()];
+    const message = `unknown action "${type}"${didYouMean(type, names)}`;
+    issues.push({ path: `${path}/type`, message, expected: `one of ${names.join(', ')}` });
+    return given;
+  }
+  const checked = checkConfig(schema, given.config);
+  for (const issue of checked.issues) issues.push({ ...issue, path: `${path}/config${issue.path}` });
+  if (form !== 'nlmon' && type === 'script' && 'script' in given.config) {
+    const message = 'shell text is for nlmon documents only';
+    issues.push({ path: `${path}/config/script`, message, expected: '`command`, a list' });
+  }
+  return { type, config: isObject(checked.value) ? checked.value : given.config };
+}
+
+function checkSource(source: string, { sources }: Vocabulary, issues: Placed[]): void {
+  if (source === '' || sources.has(source)) return;
+  const names = [...sources.keys()];
+  const message = `unknown source "${source}"${didYouMean(source, names)}`;
+  issues.push({ path: '/source', message, expected: `one of ${names.join(', ')}` });
 }
 
 /** Short names become canonical by the hook's source; names that a known source never emits are refused. */
-function canonicalTypes(source: string, types: readonly string[], { sources }: Vocabulary, issues: Placed[]): string[] {
-  if (source !== '' && !sources.has(source)) {
-    issues.push({
-      path: '/source',
-      message: `unknown source "${source}"`,
-      expected: `one of ${[...sources.keys()].join(', ')}`,
-    });
-    return [...types];
-  }
-  const known = source === '' ? [...sources.values()].flat() : (sources.get(source) ?? []);
-  return types.map((type, index) => {
-    const canonical = known.find((name) => name === type || name.slice(name.indexOf('.') + 1) === type);
-    if (canonical !== undefined) return canonical;
-    const short = known.map((name) => name.slice(name.indexOf('.') + 1));
-    const near = nearest(type, [...known, ...short]);
-    const expected = `one of ${short.join(', ')}${near === undefined ? '' : `; did you mean "${near}"?`}`;
-    issues.push({ path: `/eventTypes/${index}`, message: `unknown event type "${type}"`, expected });
-    return type;
-  });
+function canonicalType(type: string, index: number, source: string, { sources }: Vocabulary, issues: Placed[]): string {
+  const known = source === '' ? [...sources.values()].flat() : sources.get(source);
+  if (!known) return type;
+  const canonical = known.find((name) => name === type || shortName(name) === type);
+  if (canonical !== undefined) return canonical;
+  const short = known.map(shortName);
+  const message = `unknown event type "${type}"${didYouMean(type, [...short, ...known])}`;
+  issues.push({ path: `/eventTypes/${index}`, message, expected: `one of ${short.join(', ')}` });
+  return type;
+}
+
+/** `netlink.link-added` → `link-added`. */
+function shortName(eventType: string): string {
+  return eventType.slice(eventType.indexOf('.') + 1);
 }
 
 function checkCondition(text: string, issues: Placed[], warnings: Placed[]): void {
@@ -96,25 +98,27 @@ function checkCondition(text: string, issues: Placed[], warnings: Placed[]): voi
   try {
     for (const { offset, message } of compileCondition(text).warnings) warnings.push({ path, message, offset });
   } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    issues.push({
-      path,
-      message: error.reason,
-      offset: error.offset,
-      ...(error.expected === undefined ? {} : { expected: error.expected }),
-    });
+    // A defect in here refuses this hook, and no other.
+    const defect = { path, message: errorText(error) };
+    issues.push(
+      error instanceof FilterError
+        ? { path, message: error.reason, expected: error.expected, offset: error.offset }
+        : defect,
+    );
   }
 }
 
-function checkDedupKey(key: readonly string[], issues: Placed[]): void {
+/** What a deduplication key may name beside the fields of conditions. */
+const IDENTITY = ['node', 'type', 'subject'];
+
+function checkDedupKey(key: readonly unknown[], issues: Placed[]): void {
   for (const [index, field] of key.entries()) {
-    if (field === 'node' || field === 'type' || field === 'subject' || FIELDS.has(field)) continue;
-    const known = ['node', 'type', 'subject', ...FIELDS.keys()];
-    const near = nearest(field, known);
-    issues.push({
-      path: `/dedup/key/${index}`,
-      message: `unknown field "${field}"`,
-      expected: `node, type, subject or a field of conditions${near === undefined ? '' : `; did you mean "${near}"?`}`,
-    });
+    if (typeof field !== 'string' || IDENTITY.includes(field) || FIELDS.has(field)) continue;
+    const message = `unknown field "${field}"${didYouMean(field, [...IDENTITY, ...FIELDS.keys()])}`;
+    issues.push({ path: `/dedup/key/${index}`, message, expected: 'node, type, subject or a field of conditions' });
   }
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }

@@ -1,10 +1,19 @@
 /** Every form of document that holds hooks, read into the one model (design section 4). The unit is the hook. */
 import { readDocuments, type SourceDocument } from './documents.ts';
 import { ConfigError, type Issue } from './errors.ts';
-import { createHook, EventHookDocument, type Hook, type HookForm, hookId, OWN_NAMESPACE } from './event-hook.ts';
+import {
+  API_VERSION,
+  createHook,
+  EventHookDocument,
+  type Hook,
+  type HookForm,
+  hookId,
+  OWN_NAMESPACE,
+} from './event-hook.ts';
 import { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.ts';
-import { NlmonHook, nlmonHooks, nlmonPath, nlmonSpec } from './nlmon-form.ts';
-import { checkConfig, isObject } from './schema.ts';
+import { NlmonHook, nlmonHooks, nlmonPath, nlmonSpec, soundPart } from './nlmon-form.ts';
+import { isObject } from './pointer.ts';
+import { checkConfig } from './schema.ts';
 
 /** A hook that was not accepted; `id` is null when not even its name could be read. */
 export interface RefusedHook {
@@ -34,14 +43,21 @@ interface Candidate {
  * were. Otherwise each hook is accepted or refused on its own, with every problem at once.
  */
 export function readHookFile(text: string, file: string, vocabulary: Vocabulary): ReadHooks {
+  const documents = readDocuments(text, file).map((document) => ({
+    document,
+    candidates: candidatesOf(document, vocabulary),
+  }));
+  const unknown = documents.flatMap(({ candidates }) => ('message' in candidates ? [candidates] : []));
+  if (unknown.length > 0) throw new ConfigError(file, unknown);
+
   const hooks: Hook[] = [];
   const refused: RefusedHook[] = [];
   const warnings: Issue[] = [];
-  for (const document of readDocuments(text, file)) {
-    for (const candidate of candidatesOf(document, vocabulary)) {
-      const { name, namespace, form, base, checked } = candidate;
-      warnings.push(...checked.warnings.map((issue) => document.place(issue, issue.offset)));
-      const issues = [...candidate.issues, ...checked.issues.map((issue) => document.place(issue, issue.offset))];
+  for (const { document, candidates } of documents) {
+    for (const { name, namespace, form, base, checked, issues: own } of 'message' in candidates ? [] : candidates) {
+      const placed = ({ offset, ...issue }: CheckedSpec['issues'][number]): Issue => document.place(issue, offset);
+      warnings.push(...checked.warnings.map(placed));
+      const issues = [...own, ...checked.issues].map(placed);
       if (issues.length > 0 || name === null || checked.spec === null) {
         refused.push({ id: name === null ? null : `${namespace}/${name}`, file, issues });
         continue;
@@ -72,21 +88,22 @@ function duplicateIssue(hook: Hook, earlier: Hook): Issue {
   return { path: '', message: `the name "${hook.name}" is already used${at}`, expected: 'a name of its own', ...place };
 }
 
-function candidatesOf(document: SourceDocument, vocabulary: Vocabulary): Candidate[] {
+function candidatesOf(document: SourceDocument, vocabulary: Vocabulary): Candidate[] | Issue {
   const { value } = document;
-  if (isObject(value) && value.kind === 'EventHook') return [eventHookCandidate(document, value, vocabulary)];
+  if (isObject(value) && value.kind === 'EventHook') return [eventHookCandidate(value, vocabulary)];
   const list = nlmonHooks(value);
-  if (list) return list.map((entry, index) => nlmonCandidate(document, entry, index, vocabulary));
+  if (list === null) return [];
+  if (Array.isArray(list)) return list.map((entry, index) => nlmonCandidate(entry, index, vocabulary));
+  if (list !== undefined) return document.place({ path: NLMON_LIST, message: 'must be a list' });
   const message = 'is none of the known forms';
-  const expected = '`kind: EventHook` with `apiVersion: trotline.dev/v1alpha1`, or a list at `nlmon.integration.hooks`';
-  throw new ConfigError(document.file, [document.place({ path: '', message, expected })]);
+  const expected = `\`kind: EventHook\` with \`apiVersion: ${API_VERSION}\`, or a list at \`nlmon.integration.hooks\``;
+  return document.place({ path: '', message, expected });
 }
 
-function eventHookCandidate(
-  document: SourceDocument,
-  value: Record<string, unknown>,
-  vocabulary: Vocabulary,
-): Candidate {
+const NLMON_LIST = '/nlmon/integration/hooks';
+const NO_SPEC: CheckedSpec = { spec: null, issues: [{ path: '', message: 'is required' }], warnings: [] };
+
+function eventHookCandidate(value: Record<string, unknown>, vocabulary: Vocabulary): Candidate {
   const { spec, ...head } = value;
   const { partial, issues } = checkConfig(EventHookDocument, head);
   const metadata = isObject(partial) && isObject(partial.metadata) ? partial.metadata : {};
@@ -95,35 +112,32 @@ function eventHookCandidate(
     name: textOf(metadata.name),
     namespace: textOf(metadata.namespace) ?? OWN_NAMESPACE,
     form: 'EventHook',
-    issues: issues.map((issue) => document.place(issue)),
-    checked: at('/spec', checkHookSpec(spec ?? {}, 'EventHook', vocabulary)),
+    issues,
+    checked: at('/spec', spec === undefined ? NO_SPEC : checkHookSpec(spec, 'EventHook', vocabulary)),
   };
 }
 
-function nlmonCandidate(document: SourceDocument, entry: unknown, index: number, vocabulary: Vocabulary): Candidate {
-  const base = `/nlmon/integration/hooks/${index}`;
+function nlmonCandidate(entry: unknown, index: number, vocabulary: Vocabulary): Candidate {
+  const base = `${NLMON_LIST}/${index}`;
   const { value, issues } = checkConfig(NlmonHook, entry);
-  const checked = checkHookSpec(value === null ? soundPart(entry) : nlmonSpec(value), 'nlmon', vocabulary);
+  const checked = checkHookSpec(nlmonSpec(value ?? soundPart(entry)), 'nlmon', vocabulary);
   const own = { ...checked, issues: checked.issues.map(nlmonPath), warnings: checked.warnings.map(nlmonPath) };
   return {
     base,
     name: isObject(entry) ? textOf(entry.name) : null,
     namespace: OWN_NAMESPACE,
     form: 'nlmon',
-    issues: issues.map((issue) => document.place({ ...issue, path: `${base}${issue.path}` })),
+    issues: issues.map(under(base)),
     checked: at(base, own),
   };
 }
 
-/** What of a broken nlmon entry can still be checked, so that all its problems come at once: the condition. */
-function soundPart(entry: unknown): object {
-  const condition = isObject(entry) && typeof entry.condition === 'string' ? entry.condition : '';
-  return nlmonSpec({ name: 'x', script: 'x', condition, timeout_ms: 0, enabled: true, async: false });
+function at(base: string, { spec, issues, warnings }: CheckedSpec): CheckedSpec {
+  return { spec, issues: issues.map(under(base)), warnings: warnings.map(under(base)) };
 }
 
-function at(base: string, { spec, issues, warnings }: CheckedSpec): CheckedSpec {
-  const move = <I extends Issue>(issue: I): I => ({ ...issue, path: `${base}${issue.path}` });
-  return { spec, issues: issues.map(move), warnings: warnings.map(move) };
+function under(base: string): <I extends Issue>(issue: I) => I {
+  return (issue) => ({ ...issue, path: `${base}${issue.path}` });
 }
 
 function textOf(value: unknown): string | null {

@@ -9,6 +9,7 @@ export {
 } from './claim.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { readDocuments, type SourceDocument } from './documents.ts';
+export { durationMs, durationText } from './duration.ts';
 export {
   AppError,
   type AppErrorOptions,
@@ -43,8 +44,9 @@ export {
 export { caret, compileCondition, type Condition, type Explanation, FIELDS, FilterError } from './filter/index.ts';
 export { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.ts';
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
+export { eventHookJsonSchema } from './json-schema.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
-export { createLog, type Log, type LogLevel } from './log.ts';
+export { createLog, createLogTo, type Log, type LogLevel } from './log.ts';
 export { ATTRIBUTE, SPAN, TRACER } from './names.ts';
 export { nearest } from './nearest.ts';
 export {
@@ -79,20 +81,17 @@ export {
   type SourceLedger,
   type UnknownRange,
 } from './report.ts';
+export { isObject, pointerKey } from './pointer.ts';
 export {
   checkConfig,
   Choice,
   Duration,
-  durationMs,
-  durationText,
   type Infer,
-  isObject,
   type ObjectSchema,
   parseConfig,
-  pointerKey,
   type Schema,
   Type,
 } from './schema.ts';
-export { endDefect, startSpan, traceparentOf } from './spans.ts';
+export { endDefect, startSpan, traceparentOf, withSpan } from './spans.ts';
 export { VERSION } from './version.ts';
 export { startTelemetry, type Telemetry, wantsTraces } from './telemetry.ts';

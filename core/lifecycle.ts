@@ -16,8 +16,8 @@ export interface Component {
 const NEXT: Readonly<Record<State, readonly State[]>> = {
   created: ['starting', 'stopped'],
   starting: ['running', 'failed', 'stopped'],
-  running: ['draining', 'failed', 'stopped'],
-  draining: ['stopped', 'failed'],
+  running: ['draining', 'stopped'],
+  draining: ['stopped'],
   failed: ['stopped'],
   stopped: [],
 };
@@ -45,15 +45,20 @@ export class Lifecycle implements AsyncDisposable {
   /** Once. Rejects with what the component's start threw; a failed start is still stopped. */
   async start(): Promise<void> {
     this.#move('starting');
-    this.#started = this.#component.start?.(this.#starting.signal) ?? Promise.resolve();
+    const { signal } = this.#starting;
+    // An async function of its own: a start that throws at once is a failed start too.
+    this.#started = (async () => this.#component.start?.(signal))();
     try {
       await this.#started;
+      signal.throwIfAborted();
     } catch (error) {
-      if (this.#state === 'starting') this.#move('failed');
-      await this.stop();
+      if (!signal.aborted) this.#move('failed');
+      await this.stop().catch((also: unknown) =>
+        this.#log?.error({ part: this.name, error: also }, 'stop after failed start failed'),
+      );
       throw error;
     }
-    if (this.#state === 'starting') this.#move('running');
+    this.#move('running');
   }
 
   /** From running only; anywhere else it does nothing. */
@@ -81,7 +86,7 @@ export class Lifecycle implements AsyncDisposable {
     try {
       await this.#component.stop?.();
     } finally {
-      if (this.#state !== 'stopped') this.#move('stopped');
+      this.#move('stopped');
     }
   }
 
@@ -116,9 +121,7 @@ export class Supervisor implements AsyncDisposable {
       try {
         await part.start();
       } catch (error) {
-        await this.stop().catch((also: unknown) =>
-          this.#log?.error({ error: errorText(also) }, 'stop after failed start failed'),
-        );
+        await this.stop().catch((also: unknown) => this.#log?.error({ error: also }, 'stop after failed start failed'));
         throw error;
       }
     }
@@ -126,10 +129,11 @@ export class Supervisor implements AsyncDisposable {
 
   /** Drains in reverse until `deadline` aborts, then stops regardless; all errors in one AggregateError. */
   async drainAndStop(deadline: AbortSignal): Promise<void> {
+    const over = aborted(deadline);
     for (const part of this.#parts.toReversed()) {
       if (deadline.aborted) break;
-      await Promise.race([part.drain(deadline), aborted(deadline)]).catch((error: unknown) =>
-        this.#log?.error({ part: part.name, error: errorText(error) }, 'drain failed'),
+      await Promise.race([part.drain(deadline), over]).catch((error: unknown) =>
+        this.#log?.error({ part: part.name, error }, 'drain failed'),
       );
     }
     await this.stop();

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-import { isObject } from './schema.ts';
+import { isObject } from './pointer.ts';
 
 const manifest: unknown = createRequire(import.meta.url)('trotline/package.json');
 

@@ -8,9 +8,11 @@ import { describe, expect, it } from 'vitest';
 import { vocabulary } from '#plugins/schemas';
 
 import { NO_HOOK_FILES, readHookFiles } from '../../control-plane/config/hook-files.ts';
+import { NodePolicyFile, parsePolicy } from '../../sidecar/policy.ts';
 
 const examples = fileURLToPath(new URL('../../deploy/examples/', import.meta.url));
-const documents = globSync(`${examples}**/*.{yaml,yml}`).sort();
+const files = globSync(`${examples}**/*.{yaml,yml}`).sort();
+const documents = files.filter((file) => !file.endsWith('/policy.yaml'));
 const scripts = globSync(`${examples}**/*.sh`).sort();
 
 describe('deploy/examples', () => {
@@ -29,6 +31,20 @@ describe('deploy/examples', () => {
         const [program]: string[] = 'command' in config && Array.isArray(config.command) ? config.command : [];
         if (program !== undefined) expect(scripts).toContain(program);
       }
+    }
+  });
+
+  it.each([...files, ...scripts])('%s says first what it shows', (file) => {
+    expect(readFileSync(file, 'utf8')).toMatch(/^(#!.*\n)?# [A-Za-z].*\./);
+  });
+
+  it('policy.yaml is a node policy with every key', () => {
+    const text = readFileSync(`${examples}policy.yaml`, 'utf8');
+    const policy = parsePolicy(text, 'policy.yaml');
+    expect(policy.script.directories).not.toEqual([]);
+    const { script, webhook, ...rest } = NodePolicyFile.properties;
+    for (const key of Object.keys({ ...rest, ...script.properties, ...webhook.properties })) {
+      expect(text).toMatch(new RegExp(`^ *${key}:`, 'm'));
     }
   });
 

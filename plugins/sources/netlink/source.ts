@@ -10,7 +10,7 @@ import type { LinkEvent } from './link-event.ts';
 import { LinkTable } from './links.ts';
 
 /** Records taken from the reader at a time, so that nothing holds the event loop for more than a moment. */
-const BATCH = 256;
+const BATCH = 128;
 /** Records that wait in the reader before it leaves them to the kernel's buffer. */
 const QUEUE_LIMIT = 65_536;
 
@@ -82,10 +82,9 @@ export class NetlinkSource implements Component {
 
   #tellBuffer(reader: NetlinkReader): void {
     const { receiveBuffer, context } = this.#options;
-    const { receiveBufferForced, receiveBufferBytes } = reader.stats();
     // The kernel reserves the double of what is asked, where it may.
-    const given = receiveBufferBytes / 2;
-    if (receiveBufferForced || given >= receiveBuffer) return;
+    const given = reader.stats().receiveBufferBytes / 2;
+    if (given >= receiveBuffer) return;
     const remedy = 'needs CAP_NET_ADMIN or a larger net.core.rmem_max';
     const reason = `receive buffer is ${given} bytes instead of ${receiveBuffer} (${remedy}): bursts may be lost, and are then told`;
     context.report({ status: 'degraded', reason });
