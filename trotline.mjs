@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 // The entry point. Plain JavaScript without imports of ours, so that an older Node can say what it needs.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED = [24, 12];
 
-/** Programs of their own; everything else is the command line. */
-const PROGRAMS = { 'control-plane': 'control-plane/main', sidecar: 'sidecar/main' };
+/** Programs of their own; everything else is the command line. A checkout runs the source, a package what was built. */
+const PROGRAMS = {
+  'control-plane': { source: 'control-plane/main.ts', built: 'dist/control-plane/main.js', flags: [] },
+  // One bundle and a small young generation: docs/decisions/bundle.md.
+  sidecar: { source: 'sidecar/main.ts', built: 'dist/bundle/sidecar.js', flags: ['--max-semi-space-size=2'] },
+};
+const COMMAND_LINE = { source: 'control-plane/cli/main.ts', built: 'dist/control-plane/cli/main.js', flags: [] };
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
@@ -15,31 +19,18 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
   process.exit(1);
 }
 
-// A checkout has the sources, a package only what was built.
 const fromSource = existsSync(new URL('tsconfig.json', import.meta.url));
-const [command = '', ...rest] = process.argv.slice(2);
+const [command = ''] = process.argv.slice(2);
 const own = Object.hasOwn(PROGRAMS, command);
-const path = own ? PROGRAMS[command] : 'control-plane/cli/main';
-const program = new URL(fromSource ? `${path}.ts` : `dist/${path}.js`, import.meta.url);
-const args = own ? rest : process.argv.slice(2);
+const { source, built, flags } = own ? PROGRAMS[command] : COMMAND_LINE;
+const program = new URL(fromSource ? source : built, import.meta.url);
+const argv = [fileURLToPath(program), ...process.argv.slice(own ? 3 : 2)];
+const nodeFlags = fromSource ? ['--conditions=source', ...flags] : flags;
 
-const hasCondition = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((text) =>
-  /(--conditions|-C)[= ]source/.test(text),
-);
-if (!fromSource || hasCondition) {
-  process.argv.splice(1, process.argv.length - 1, fileURLToPath(program), ...args);
+if (nodeFlags.length === 0) {
+  process.argv.splice(1, process.argv.length, ...argv);
   await import(program.href);
 } else {
-  const argv = ['--conditions=source', ...process.execArgv, fileURLToPath(program), ...args];
-  const child = spawn(process.execPath, argv, { stdio: 'inherit' });
-  // The terminal tells both of a Ctrl-C; what is sent to us alone is passed on.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('error', (error) => {
-    console.error(`error: ${error.message}`);
-    process.exitCode = 1;
-  });
-  child.on('exit', (code, signal) => {
-    process.exitCode = code ?? (signal === null ? 1 : 128);
-  });
+  // The same process goes on as Node with these flags: signals, descriptors and the exit code are its own.
+  process.execve(process.execPath, [process.execPath, ...nodeFlags, ...process.execArgv, ...argv]);
 }

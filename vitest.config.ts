@@ -24,6 +24,7 @@ export default defineConfig({
       project('native', ['test/native/**/*.test.ts'], 60_000),
       project('integration', ['test/integration/**/*.test.ts'], 60_000),
       project('faults', ['test/faults/**/*.test.ts'], 300_000),
+      project('e2e', ['test/e2e/**/*.test.ts'], 120_000),
     ],
     coverage: { provider: 'v8', include: ['core/**'] },
   },

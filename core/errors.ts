@@ -12,7 +12,6 @@ export const ERROR_CODES = {
   POLICY_REFUSED: { retryable: false, grpc: 7 },
   PLUGIN_START_FAILED: { retryable: false, grpc: 13 },
   STORE_FAILED: { retryable: true, grpc: 14 },
-  JOURNAL_FULL: { retryable: true, grpc: 8 },
   PEER_UNAVAILABLE: { retryable: true, grpc: 14 },
   INTERRUPTED: { retryable: true, grpc: 10 },
   NATIVE_UNAVAILABLE: { retryable: false, grpc: 12 },

@@ -27,8 +27,12 @@ export interface ConfigClientOptions {
   readonly log: Log;
   /** The set that runs, and what became of its hooks; version '' none. */
   readonly held: () => { readonly version: string; readonly fates: readonly HookFate[] };
-  /** Makes the set run; single hooks may fail. */
-  readonly apply: (version: string, hooks: readonly Hook[]) => Promise<readonly HookFate[]>;
+  /** Makes the set run and tells what became of each hook; `refused` are those of it that are none. */
+  readonly apply: (
+    version: string,
+    hooks: readonly Hook[],
+    refused: readonly HookFate[],
+  ) => Promise<readonly HookFate[]>;
 }
 
 /** Takes hook sets from the control plane, one after the other, and answers what became of each hook. */
@@ -70,6 +74,11 @@ export class ConfigClient implements Component {
     return Promise.resolve();
   }
 
+  /** Nothing changes any more. */
+  drain(): Promise<void> {
+    return this.stop();
+  }
+
   async stop(): Promise<void> {
     await this.#link.stop();
     this.#next = null;
@@ -96,7 +105,7 @@ export class ConfigClient implements Component {
     }
   }
 
-  async #apply(set: WireHookSet): Promise<HookFate[]> {
+  async #apply(set: WireHookSet): Promise<readonly HookFate[]> {
     if (set.hooks.length === 0 && !set.explicitlyEmpty) throw new Error('the set is empty without saying so');
     const hooks: Hook[] = [];
     const refused: HookFate[] = [];
@@ -108,7 +117,7 @@ export class ConfigClient implements Component {
         this.#options.log.warn({ hook: hookId(wire), error: errorText(error) }, 'hook refused');
       }
     }
-    return [...(await this.#options.apply(set.version, hooks)), ...refused];
+    return this.#options.apply(set.version, hooks, refused);
   }
 
   #answer(

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 import { type ClientDuplexStream, credentials, type ClientOptions, Metadata } from '@grpc/grpc-js';
 
 import { AppError, type Clock, errorText, type Log } from '#core';
@@ -67,14 +69,13 @@ export class StreamLink<Request, Response> {
   }
 
   /** Resolves when the stream takes more again, or is gone. */
-  drained(): Promise<void> {
+  async drained(): Promise<void> {
     const call = this.#call;
-    if (!call || !call.writableNeedDrain) return Promise.resolve();
-    return new Promise((resolve) => {
-      call.once('drain', resolve);
-      call.once('close', resolve);
-      call.once('error', () => resolve());
-    });
+    if (!call || !call.writableNeedDrain) return;
+    const over = new AbortController();
+    const { signal } = over;
+    await Promise.race([once(call, 'drain', { signal }), once(call, 'close', { signal })]).catch(() => undefined);
+    over.abort();
   }
 
   /** Ends the stream politely. */

@@ -20,6 +20,7 @@ const FORMAT = 1;
 
 /** The hooks that a sidecar ran last, to start from when the control plane is away. */
 export interface LastGood {
+  /** '' when it is not exactly what the control plane sent: without its secrets, or with an older version of a failed hook. */
   readonly version: string;
   readonly hooks: readonly Hook[];
 }
@@ -35,32 +36,29 @@ export async function readLastGood(path: string, log: Log): Promise<LastGood | n
     return null;
   }
   try {
-    return parseLastGood(JSON.parse(text));
+    return parseLastGood(JSON.parse(text), log);
   } catch (error) {
     log.warn({ path, error: errorText(error) }, 'last good config not usable');
     return null;
   }
 }
 
-/** Durable and whole: written beside, synced, then renamed. Secrets stay in memory only (design section 8). */
+/**
+ * Durable and whole: written beside, synced, then renamed. Secrets stay in memory only (design section 8): a set that has
+ * some is kept without its version, so that the control plane sends it again.
+ */
 export async function writeLastGood(
   path: string,
   { version, hooks }: LastGood,
   { actions }: Vocabulary,
 ): Promise<void> {
-  const body = {
-    format: FORMAT,
-    version,
-    hooks: hooks.map(({ namespace, name, form, spec }) => ({
-      namespace,
-      name,
-      form,
-      spec: {
-        ...spec,
-        actions: spec.actions.map(({ type, config }) => ({ type, config: redacted(actions.get(type), config) })),
-      },
-    })),
-  };
+  const kept = hooks.map((hook) => {
+    const { namespace, name, form, spec } = hook;
+    const bare = spec.actions.map(({ type, config }) => ({ type, config: redacted(actions.get(type), config) }));
+    return { namespace, name, form, spec: { ...spec, actions: bare } };
+  });
+  const whole = kept.every(({ form, spec }, index) => digestOf([form, spec]) === hooks[index]?.digest);
+  const body = { format: FORMAT, version: whole ? version : '', hooks: kept };
   const file = await open(`${path}.new`, 'w', 0o600);
   try {
     await file.writeFile(JSON.stringify({ digest: digestOf(body), body }));
@@ -70,7 +68,11 @@ export async function writeLastGood(
   }
   await rename(`${path}.new`, path);
   const folder = await open(dirname(path), 'r');
-  await folder.sync().finally(() => folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /** The configuration of an unknown action is not kept: nobody knows where its secrets are. */
@@ -78,13 +80,22 @@ function redacted(schema: ObjectSchema | undefined, config: object): unknown {
   return schema === undefined ? {} : redact(schema, config);
 }
 
-function parseLastGood(value: unknown): LastGood {
+/** A single hook that this version of the sidecar does not take is left out; then the set is not whole. */
+function parseLastGood(value: unknown, log: Log): LastGood {
   if (!isObject(value) || !isObject(value.body) || value.digest !== digestOf(value.body))
     throw new Error('digest does not match');
   const { format, version, hooks } = value.body;
   if (format !== FORMAT) throw new Error(`format ${JSON.stringify(format)} is not ${FORMAT}`);
   if (typeof version !== 'string' || !Array.isArray(hooks)) throw new Error('version or hooks are missing');
-  return { version, hooks: hooks.map(parseHook) };
+  const parsed = hooks.flatMap((hook: unknown) => {
+    try {
+      return [parseHook(hook)];
+    } catch (error) {
+      log.warn({ error: errorText(error) }, 'hook of the last good config not usable');
+      return [];
+    }
+  });
+  return { version: parsed.length === hooks.length ? version : '', hooks: parsed };
 }
 
 function parseHook(value: unknown): Hook {

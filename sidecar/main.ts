@@ -67,7 +67,9 @@ async function main(): Promise<void> {
   if (process.env.TROTLINE_PARENT_FD !== undefined) {
     // `trotline up` holds the other end: when it is gone, however it ended, so are we.
     new Socket({ fd: Number(process.env.TROTLINE_PARENT_FD) })
-      .on('close', () => stopping ?? stop('parent is gone'))
+      .on('close', () => {
+        if (!stopping) stop('parent is gone');
+      })
       .on('error', () => undefined)
       .resume();
   }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import {
   AppError,
@@ -19,6 +20,12 @@ import type { HookSet } from './hooks/hook-set.ts';
 import type { Entry } from './journal/entry.ts';
 import type { Journal } from './journal/journal.ts';
 import type { RoutedHook } from './router.ts';
+import { abortable } from './waiting.ts';
+
+/** Events that are routed, and entries that are begun, before the event loop gets a turn. */
+const SLICE = 50;
+/** Ended lives of which is still told; the journal knows them longer. */
+const ENDED_LIVES = 16;
 
 /** One life of one source: what it has said so far. */
 interface Life {
@@ -30,6 +37,15 @@ interface Life {
   readonly lost: Record<string, number>;
   /** Highest sequence number seen. */
   sequence: number;
+  ended: boolean;
+  /** The end of what was emitted so far: later batches are taken after it. */
+  turn: Promise<unknown>;
+}
+
+/** Where one life of a source hands in what it hears. */
+export interface Intake extends Pick<SourceContext, 'emit' | 'lost'> {
+  /** The life is over. */
+  end(): void;
 }
 
 export interface PipelineDeps {
@@ -44,8 +60,8 @@ export interface PipelineDeps {
 /** From emitted to journaled: routes each event, makes the matched ones durable and hands them to their hooks. */
 export class Pipeline {
   readonly #deps: PipelineDeps;
-  readonly #lives: Life[] = [];
-  #closed = false;
+  #lives: Life[] = [];
+  readonly #closed = new AbortController();
   /** The sources' counts changed since they were last written down. */
   #dirty = false;
 
@@ -53,55 +69,69 @@ export class Pipeline {
     this.#deps = deps;
   }
 
-  /** After the drain deadline: whoever still emits is refused. */
+  /** After the drain deadline: whoever still emits, or waits for it, is refused. */
   close(): void {
-    this.#closed = true;
+    this.#closed.abort(new AppError('STATE_ILLEGAL', 'the sidecar takes no more events'));
   }
 
-  /** Where one life of a source hands in what it hears. Its sequence starts at 1. */
-  intake(source: string): Pick<SourceContext, 'emit' | 'lost'> {
-    const life: Life = {
-      source,
-      life: randomBytes(6).toString('hex'),
-      heard: 0,
-      unmatched: 0,
-      routed: 0,
-      lost: {},
-      sequence: 0,
-    };
+  /** For one life of a source, whose sequence starts at 1. */
+  intake(source: string): Intake {
+    const id = randomBytes(6).toString('hex');
+    const counts = { heard: 0, unmatched: 0, routed: 0, lost: {}, sequence: 0 };
+    const life: Life = { source, life: id, ...counts, ended: false, turn: Promise.resolve() };
     this.#lives.push(life);
     return {
       emit: (drafts) => this.#emit(life, drafts),
       lost: (reason, count) => {
         life.heard += count;
         life.sequence += count;
-        life.lost[reason] = (life.lost[reason] ?? 0) + count;
+        this.#lose(life, reason, count);
+        this.#dirty = true;
+      },
+      end: () => {
+        life.ended = true;
         this.#dirty = true;
       },
     };
   }
 
-  /** Order is kept. */
+  /** Order is kept, also between batches of one life. */
   async #emit(life: Life, drafts: readonly EventDraft[]): Promise<void> {
-    if (this.#closed) throw new AppError('STATE_ILLEGAL', 'the sidecar takes no more events');
-    const { journal, hooks } = this.#deps;
+    const { signal } = this.#closed;
+    signal.throwIfAborted();
     this.#dirty = true;
-    const routed: (readonly Entry[])[] = [];
-    for (const draft of drafts) {
-      const entries = this.#take(life, draft);
-      if (entries) routed.push(entries);
-    }
-    if (routed.length === 0) return;
-    await journal.flush();
-    for (const entries of routed) for (const entry of entries) hooks.run(entry);
+    const turn = life.turn.then(() => this.#takeAll(life, drafts));
+    life.turn = turn.catch(() => undefined);
+    const journaled = turn.then((begun) => Promise.all(begun));
+    await abortable<void>(signal, (resolve, reject) => void journaled.then(() => resolve(), reject));
   }
 
-  /** Ledgers of every life in this process. `open`: as they are to be journaled while more may come. */
+  async #takeAll(life: Life, drafts: readonly EventDraft[]): Promise<Promise<void>[]> {
+    const begun: Promise<void>[] = [];
+    for (let at = 0; at < drafts.length; at += SLICE) {
+      if (at > 0) await nextTurn();
+      begun.push(this.#begin(drafts.slice(at, at + SLICE).flatMap((draft) => this.#take(life, draft))));
+    }
+    return begun;
+  }
+
+  /** Durable first, then their hooks have them. */
+  async #begin(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await this.#deps.journal.flush();
+    for (const entry of entries) this.#deps.hooks.run(entry);
+  }
+
+  /** Ledgers of the lives of this process. `open`: as they are to be journaled while more may come. */
   ledgers(open: boolean): SourceLedger[] {
-    return this.#lives.map(({ sequence, lost, ...counts }) => ({
-      ...counts,
+    return this.#lives.map(({ source, life, heard, unmatched, routed, lost, sequence, ended }) => ({
+      source,
+      life,
+      heard,
+      unmatched,
+      routed,
       lost: { ...lost },
-      unknown: open ? { from: sequence + 1, to: null } : null,
+      unknown: open && !ended ? { from: sequence + 1, to: null } : null,
     }));
   }
 
@@ -110,9 +140,15 @@ export class Pipeline {
     if (!this.#dirty && open) return;
     this.#dirty = false;
     await this.#deps.journal.counters(this.ledgers(open));
+    const ended = this.#lives.filter((life) => life.ended).slice(0, -ENDED_LIVES);
+    if (ended.length > 0) this.#lives = this.#lives.filter((life) => !ended.includes(life));
   }
 
-  #take(life: Life, draft: EventDraft): readonly Entry[] | null {
+  #lose(life: Life, reason: string, count: number): void {
+    life.lost[reason] = (life.lost[reason] ?? 0) + count;
+  }
+
+  #take(life: Life, draft: EventDraft): readonly Entry[] {
     const { hooks, journal, bootClock } = this.#deps;
     const event = this.#identify(life, draft);
     life.sequence = Math.max(life.sequence, draft.sequence);
@@ -120,12 +156,12 @@ export class Pipeline {
     const matched = hooks.route(event);
     if (matched.length === 0) {
       if (!draft.synthetic) life.unmatched++;
-      return null;
+      return NONE;
     }
     const refusing = journal.refusing;
     if (refusing !== null) {
-      if (!draft.synthetic) life.lost[refusing] = (life.lost[refusing] ?? 0) + 1;
-      return null;
+      if (!draft.synthetic) this.#lose(life, refusing, 1);
+      return NONE;
     }
     if (!draft.synthetic) life.routed++;
     const ids = matched.map(({ id }) => id);
@@ -171,3 +207,5 @@ export class Pipeline {
     return traceparent === undefined ? event : { ...event, traceparent };
   }
 }
+
+const NONE: readonly Entry[] = [];

@@ -3,11 +3,13 @@ import { Spawner, type SpawnerOptions } from '#native';
 
 import type { NodePolicy } from './policy.ts';
 import { identityOf } from './program-user.ts';
-import { checkScript } from './script-check.ts';
+import { checkScript, type ScriptVerdict } from './script-check.ts';
 
 /** Programs that run at a time in one sidecar, first come first served (row N30). */
 const CONCURRENT = 10;
 const OUTPUT_BYTES = 65_536;
+/** A verdict holds for so long: in a storm the check would block the event loop longer than the start itself. */
+const VERDICT_MS = 100;
 
 export interface ProgramHostOptions {
   /** As in `SpawnerOptions`. */
@@ -25,6 +27,8 @@ export class ProgramHost implements Component {
   readonly #options: ProgramHostOptions;
   readonly #waiting: (() => void)[] = [];
   readonly #halt = new AbortController();
+  /** Verdicts of the last moment. */
+  readonly #verdicts = new Map<string, ScriptVerdict>();
   /** What was said: once is enough. */
   readonly #said = new Set<string>();
   #running = 0;
@@ -64,11 +68,21 @@ export class ProgramHost implements Component {
   }
 
   #check(program: Program): void {
-    const verdict = checkScript(this.#options.policy, program);
+    const verdict = this.#verdict(program);
     if (!verdict.allowed) throw new AppError('POLICY_REFUSED', verdict.reason);
     for (const warning of verdict.warnings) {
       if (this.#isNew(warning)) this.#options.log.warn({ warning }, 'script can be changed by others');
     }
+  }
+
+  #verdict(program: Program): ScriptVerdict {
+    const key = JSON.stringify([program.argv[0], program.user, program.shell]);
+    const known = this.#verdicts.get(key);
+    if (known) return known;
+    if (this.#verdicts.size === 0) setTimeout(() => this.#verdicts.clear(), VERDICT_MS).unref();
+    const verdict = checkScript(this.#options.policy, program);
+    this.#verdicts.set(key, verdict);
+    return verdict;
   }
 
   /** The spawner is started by the first program: a node without scripts has none. */

@@ -21,6 +21,8 @@ import type { Journal } from './journal/journal.ts';
 const BATCH = 200;
 const UNACKNOWLEDGED = 4000;
 const LEDGER_MS = 1000;
+/** Pending entries of which the newest word is kept, to tell a control plane that was away. */
+const KEPT_PROGRESS = 2000;
 
 export interface ReporterOptions {
   readonly address: string;
@@ -46,11 +48,14 @@ export class Reporter implements Component {
   readonly #service: ReportServiceClient;
   readonly #link: StreamLink<PublishRequest, PublishResponse>;
   readonly #progress = new Map<Entry, Progress>();
+  /** Those of `#progress` that the control plane has not heard. */
+  readonly #untold = new Set<Entry>();
   #sent = 0;
   #ready = false;
   #sending = false;
   #wanted = false;
   #lastLedger = '';
+  #ledgerDue = true;
   #ticker: NodeJS.Timeout | null = null;
   #drained: (() => void) | null = null;
 
@@ -62,7 +67,7 @@ export class Reporter implements Component {
       {
         open: (metadata) => this.#service.publish(metadata),
         onOpen: (send) => void send(convert.reportToProto(NOTHING, options.sidecarId, options.node)),
-        onMessage: (message) => this.#acknowledged(Number(message.storedSequence)),
+        onMessage: ({ storedSequence }) => this.#acknowledged(Number(storedSequence)),
         onLost: () => this.#lost(),
       },
       options.clock,
@@ -72,7 +77,10 @@ export class Reporter implements Component {
 
   start(): Promise<void> {
     this.#link.start();
-    this.#ticker = setInterval(() => this.notify(), LEDGER_MS).unref();
+    this.#ticker = setInterval(() => {
+      this.#ledgerDue = true;
+      this.notify();
+    }, LEDGER_MS).unref();
     return Promise.resolve();
   }
 
@@ -81,6 +89,7 @@ export class Reporter implements Component {
     if (!this.#ready) return;
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
+      this.#ledgerDue = true;
       deadline.addEventListener('abort', () => resolve(), { once: true });
       this.notify();
     });
@@ -111,7 +120,10 @@ export class Reporter implements Component {
     waitsFor: string,
     nextAttemptMs: number,
   ): void => {
-    this.#progress.set(entry, { entry, attempts, waitsFor, nextAttemptMs });
+    this.#progress.delete(entry);
+    this.#progress.set(entry, { entry, attempts: [...attempts], waitsFor, nextAttemptMs });
+    this.#untold.add(entry);
+    if (this.#progress.size > KEPT_PROGRESS) this.#forgetProgress();
     this.notify();
   };
 
@@ -132,8 +144,7 @@ export class Reporter implements Component {
   /** False when there was nothing to send. */
   async #send(entries: readonly Entry[]): Promise<boolean> {
     const { journal } = this.#options;
-    const pending = [...this.#progress.values()].filter(({ entry }) => entry.sequence === 0).slice(0, BATCH);
-    this.#progress.clear();
+    const pending = this.#untoldProgress();
     const ledger = this.#changedLedger();
     if (entries.length === 0 && pending.length === 0 && ledger === null) return false;
     const events = new Map<string, TrotlineEvent>();
@@ -153,10 +164,32 @@ export class Reporter implements Component {
     this.#link.send(convert.reportToProto({ events: [...events.values()], outcomes, progress, ledger }, '', ''));
     this.#sent = outcomes.at(-1)?.sequence ?? this.#sent;
     for (const span of spans) span.end();
-    return entries.length > 0;
+    return entries.length + pending.length > 0;
   }
 
+  #untoldProgress(): Progress[] {
+    const found: Progress[] = [];
+    for (const entry of this.#untold) {
+      if (found.length === BATCH) break;
+      this.#untold.delete(entry);
+      const progress = this.#progress.get(entry);
+      if (progress && entry.sequence === 0) found.push(progress);
+      else this.#progress.delete(entry);
+    }
+    return found;
+  }
+
+  /** What is final needs no progress; after that the oldest word goes. */
+  #forgetProgress(): void {
+    for (const entry of this.#progress.keys()) {
+      if (entry.sequence !== 0 || this.#progress.size > KEPT_PROGRESS) this.#progress.delete(entry);
+    }
+  }
+
+  /** Once a second and with the last report. */
   #changedLedger(): Ledger | null {
+    if (!this.#ledgerDue) return null;
+    this.#ledgerDue = false;
     const ledger = this.#options.ledger();
     const text = JSON.stringify(ledger);
     if (text === this.#lastLedger) return null;
@@ -169,10 +202,13 @@ export class Reporter implements Component {
     const { journal } = this.#options;
     if (!this.#ready) {
       this.#ready = true;
+      journal.skipTo(sequence);
       this.#sent = Math.max(sequence, journal.ackedSequence);
       this.#lastLedger = '';
+      this.#ledgerDue = true;
+      for (const entry of this.#progress.keys()) this.#untold.add(entry);
     }
-    journal.acknowledged(Math.min(sequence, journal.lastSequence));
+    journal.acknowledged(sequence);
     this.notify();
     this.#checkDrained();
   }

@@ -66,6 +66,9 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     sync: options.journalSync,
     segmentBytes: options.journalSegmentBytes,
     maxBytes: options.journalMaxBytes,
+    node: options.node,
+    clock,
+    bootClock,
     log,
   });
   const nodeClaims = new NodeClaims(journal, clock);
@@ -110,7 +113,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   }
 
   const supervisor = new Supervisor(log);
-  supervisor.add('journal', journaling(journal, nodeClaims, pipeline));
+  supervisor.add('process', stayingAlive());
+  supervisor.add('journal', journaling(journal, nodeClaims, pipeline, parts));
   supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
   supervisor.add('reports', reporter);
   supervisor.add('programs', programs);
@@ -121,7 +125,10 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   return {
     start: () => supervisor.start(),
     stop: async (deadline) => {
-      deadline.addEventListener('abort', () => pipeline.close(), { once: true });
+      deadline.addEventListener('abort', () => {
+        pipeline.close();
+        journal.hurry();
+      });
       await supervisor.drainAndStop(deadline);
     },
     hooks,
@@ -129,23 +136,42 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   };
 }
 
+/** No timer of ours keeps the process, and a sidecar must live on without a source and without the control plane. */
+function stayingAlive(): Component {
+  let held: NodeJS.Timeout | undefined;
+  return {
+    start: async () => void (held = setInterval(() => undefined, 2 ** 30)),
+    stop: async () => clearInterval(held),
+  };
+}
+
 /** The journal with its once-a-second chores. */
-function journaling(journal: Journal, nodeClaims: NodeClaims, pipeline: Pipeline): Component {
-  let ticker: NodeJS.Timeout | undefined;
-  let ticking = Promise.resolve();
-  const tick = async (): Promise<void> => {
-    await pipeline.writeCounters(true);
-    await nodeClaims.expire();
+function journaling(
+  journal: Journal,
+  nodeClaims: NodeClaims,
+  pipeline: Pipeline,
+  { clock, log }: SidecarParts,
+): Component {
+  const halt = new AbortController();
+  let chores: Promise<void> | null = null;
+  const run = async (): Promise<void> => {
+    while (!halt.signal.aborted) {
+      await clock.sleep(COUNTERS_MS, halt.signal).catch(() => undefined);
+      if (halt.signal.aborted || journal.failing !== null) continue;
+      await pipeline.writeCounters(true);
+      await nodeClaims.expire();
+    }
   };
   return {
     start: async () => {
       await journal.start();
-      nodeClaims.load();
-      ticker = setInterval(() => (ticking = ticking.then(tick).catch(() => undefined)), COUNTERS_MS).unref();
+      chores = run().catch((error: unknown) => log.error({ error: errorText(error) }, 'journal chores ended'));
     },
     stop: async () => {
-      clearInterval(ticker);
-      if (ticker !== undefined && journal.failing === null) await pipeline.writeCounters(false);
+      halt.abort();
+      journal.hurry();
+      await chores;
+      if (chores && journal.failing === null) await pipeline.writeCounters(false).catch(() => undefined);
       await journal.stop();
     },
   };
@@ -162,8 +188,8 @@ function recovering(
   return {
     start: async () => {
       const lastGood = await readLastGood(join(data, 'hooks.json'), log);
-      if (lastGood) await loader.apply(lastGood.version, lastGood.hooks, false);
-      for (const entry of journal.pending()) hooks.run(entry);
+      if (lastGood) await loader.restore(lastGood.version, lastGood.hooks);
+      await hooks.runAll(journal.pending());
     },
     drain: (deadline) => hooks.drain(deadline),
     stop: () => hooks.stop(),
@@ -182,9 +208,13 @@ function configuring(parts: SidecarParts, address: string, loader: HookLoader): 
     clock,
     log,
     held: () => loader.held,
-    apply: async (newVersion, hooks) => {
-      const fates = await loader.apply(newVersion, hooks, true);
-      await writeLastGood(path, { version: newVersion, hooks }, vocabulary);
+    apply: async (pushed, hooks, refused) => {
+      const fates = await loader.apply(pushed, hooks, refused);
+      const whole = fates.every(({ failure }) => failure === null);
+      // What runs, runs, also when it cannot be kept.
+      await writeLastGood(path, { version: whole ? pushed : '', hooks: loader.running }, vocabulary).catch(
+        (error: unknown) => log.error({ path, error: errorText(error) }, 'last good config not written'),
+      );
       return fates;
     },
   });
@@ -220,6 +250,6 @@ function ledgerOf(journal: Journal, pipeline: Pipeline, hosts: readonly SourceHo
     sources: [...journal.sourceLedgers().filter(({ life }) => !lives.has(life)), ...live],
     hooks: journal.hookLedgers(),
     outcomeSequence: journal.lastSequence,
-    health: hosts.map(({ health }) => health),
+    health: [...hosts.map(({ health }) => health), journal.health],
   };
 }

@@ -88,7 +88,8 @@ export class SourceHost implements Component {
       else this.#say(health);
     };
     const child = log.child({ source: definition.type });
-    const context = { node, clock, log: child, report, ...pipeline.intake(definition.type) };
+    const intake = pipeline.intake(definition.type);
+    const context = { node, clock, log: child, report, emit: intake.emit, lost: intake.lost };
     const halted = (): void => failed.resolve(signal.reason);
     signal.addEventListener('abort', halted, { once: true });
     try {
@@ -96,8 +97,9 @@ export class SourceHost implements Component {
       const source = new Lifecycle(`source(${definition.type})`, definition.create(parsed, context), child);
       try {
         this.#health = { ...this.#health, status: 'ok', reason: '' };
-        await source.start();
-        started();
+        // Whatever ends the life first: a start that hangs is aborted by the stop.
+        await Promise.race([source.start(), failed.promise]);
+        if (source.state === 'running') started();
         return await failed.promise;
       } finally {
         await source.stop();
@@ -105,6 +107,7 @@ export class SourceHost implements Component {
     } catch (error) {
       return error;
     } finally {
+      intake.end();
       signal.removeEventListener('abort', halted);
     }
   }

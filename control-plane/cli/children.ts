@@ -1,23 +1,27 @@
 /** Processes that `trotline up` starts: each in a group of its own, with a pipe whose closing means "stop". */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
-import { dirname, extname } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+
+import { isObject } from '#core';
 
 /** A log file is put aside at this size; so many old ones stay. */
 const LOG_BYTES = 5 << 20;
 const OLD_LOGS = 2;
 /** Last lines of a child's output that are kept to say why it ended. */
 const LAST_LINES = 20;
-/** Descriptor of the pipe in the child. */
-const PARENT_FD = 3;
+/** Descriptor of the pipe in the child: the entry point passes on only the standard ones. */
+const PARENT_FD = 0;
+/** The entry point, which knows where each program is and Node's flags for it. */
+const ENTRY = join(dirname(createRequire(import.meta.url).resolve('trotline/package.json')), 'trotline.mjs');
 
 export interface ChildOptions {
   /** For people: `control plane`. */
   readonly name: string;
-  /** Path below the package without its extension: `sidecar/main`. */
-  readonly program: string;
+  /** Command of the entry point. */
+  readonly program: 'control-plane' | 'sidecar';
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** Its output goes there. */
@@ -34,11 +38,10 @@ export class Child {
 
   constructor({ name, program, args, env, onOutput }: ChildOptions) {
     this.name = name;
-    const argv = [...process.execArgv, programPath(program), ...args];
-    this.#process = spawn(process.execPath, argv, {
+    this.#process = spawn(process.execPath, [ENTRY, program, ...args], {
       detached: true,
       env: { ...env, TROTLINE_PARENT_FD: String(PARENT_FD) },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -70,6 +73,11 @@ export class Child {
     return this.#last.map(errorOf).findLast((text) => text !== '') ?? '';
   }
 
+  /** The last record with this message among its last lines of log. */
+  logged(message: string): Readonly<Record<string, unknown>> | undefined {
+    return this.#last.map(recordOf).findLast((record) => record?.msg === message);
+  }
+
   /** Asks it to stop: it drains first. */
   requestStop(): void {
     this.#pipe?.destroy();
@@ -94,19 +102,18 @@ export class Child {
 /** The error in a line of output: our own `error: …`, or a log record of that level. */
 function errorOf(line: string): string {
   if (line.startsWith('error: ')) return line.slice('error: '.length);
-  if (!line.includes('"level":"error"')) return '';
-  try {
-    const { msg, error }: { msg?: unknown; error?: unknown } = JSON.parse(line);
-    return [msg, error].filter((part) => typeof part === 'string').join(': ');
-  } catch {
-    return '';
-  }
+  const record = recordOf(line);
+  if (record?.level !== 'error') return '';
+  return [record.msg, record.error].filter((part) => typeof part === 'string').join(': ');
 }
 
-/** `sidecar/main` beside us: `.ts` in a checkout, `.js` in a package. */
-function programPath(program: string): string {
-  const self = import.meta.url;
-  return fileURLToPath(new URL(`../../${program}${extname(new URL(self).pathname)}`, self));
+function recordOf(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A log file that puts itself aside when it has grown: `.1`, `.2`. */

@@ -5,9 +5,16 @@ import { run } from './program.ts';
 const stop = new AbortController();
 const urgent = new AbortController();
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => (stop.signal.aborted ? urgent : stop).abort());
+/** npm passes on the signal that the terminal has sent us already: within this, two of them are one Ctrl-C. */
+const ECHO_MS = 250;
+let toldAt = -Infinity;
+function told(): void {
+  const now = performance.now();
+  const echo = now - toldAt < ECHO_MS;
+  toldAt = now;
+  if (!echo) (stop.signal.aborted ? urgent : stop).abort();
 }
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, told);
 // A reader that went away (`| head`) ends us without a word.
 process.stdout.on('error', () => process.exit(0));
 

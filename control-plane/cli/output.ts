@@ -77,6 +77,21 @@ export function cut(text: string, width: number): string {
   return `${kept}…`;
 }
 
+/** The text in lines of at most `width` columns, broken between words; what has no blank is cut. */
+export function wrap(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/ +/)) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && widthOf(longer) > width) {
+      lines.push(cut(line, width));
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, cut(line, width)];
+}
+
 export interface Column<R> {
   readonly title: string;
   readonly value: (row: R) => string;

@@ -4,8 +4,11 @@ import { homedir } from 'node:os';
 import type { SourceHealth } from '#core';
 
 import type { HooksView, SidecarView } from '../http/views.ts';
-import { cut, safe, type Terminal } from './output.ts';
+import { safe, type Terminal, wrap } from './output.ts';
 import { refusedText } from './up-hooks.ts';
+
+/** Columns before the text of a row. */
+const INDENT = 12;
 
 export interface FirstScreen {
   readonly version: string;
@@ -32,7 +35,11 @@ export function firstScreen(screen: FirstScreen, terminal: Terminal): string {
   ];
   const refused = refusedText(screen.hooks, terminal);
   const head = `${paint('bold', 'trotline')} ${version} · node ${safe(node)} · data ${safe(home(data))}`;
-  const lines = rows.map(([label, text]) => `  ${label.padEnd(9)} ${cut(safe(text), terminal.width - 12)}`.trimEnd());
+  const lines = rows.flatMap(([label, text]) =>
+    wrap(safe(text), terminal.width - INDENT).map((line, at) =>
+      `  ${(at === 0 ? label : '').padEnd(INDENT - 3)} ${line}`.trimEnd(),
+    ),
+  );
   return `${head}\n\n${lines.join('\n')}\n\n${refused === '' ? '' : `${refused}\n`}`;
 }
 
@@ -49,12 +56,15 @@ const HEARD: Readonly<Record<string, { readonly hears: string; readonly not: rea
   netlink: { hears: 'links in this network namespace', not: ['other network namespaces, addresses and routes'] },
 };
 
-/** A degraded source hears, but not everything: its reason says what not. */
+/** A degraded source hears, but not as well as it could: its reason says why. */
 function sourceRows({ source, status, reason }: SourceHealth): (readonly [string, string])[] {
+  // No source, but it decides whether anything is taken in.
+  if (source === 'journal') return status === 'ok' ? [] : [['limited', `journal: ${reason}`]];
   if (status === 'failed') return [['not', `${source}: ${reason}`]];
   const known = HEARD[source];
-  const missing = status === 'ok' ? (known?.not ?? []) : reason.split('; ');
-  return [[source, known?.hears ?? ''], ...missing.map((part) => ['not', part] as const)];
+  const missing = (known?.not ?? []).map((part) => ['not', part] as const);
+  const limits = status === 'ok' ? [] : reason.split('; ').map((part) => ['limited', part] as const);
+  return [[source, known?.hears ?? ''], ...missing, ...limits];
 }
 
 function hookRows({ hooks: { hooks }, sidecar, hooksDirectory }: FirstScreen): (readonly [string, string])[] {

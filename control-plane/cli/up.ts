@@ -9,8 +9,7 @@ import { type DataFiles, dataFiles, dataFolder } from '../config.ts';
 import { parseLoopback } from '../http/access.ts';
 import type { ApiAddress } from '../http/api.ts';
 import type { HooksView, SidecarView } from '../http/views.ts';
-import type { NodeLedger } from '../store/types.ts';
-import { Child, RotatingFile } from './children.ts';
+import { Child, type ChildOptions, RotatingFile } from './children.ts';
 import { ApiClient } from './client.ts';
 import { Command, type Context, type DataOption, dataOption, examples, pause } from './command.ts';
 import { count } from './errors.ts';
@@ -63,7 +62,7 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
   }
   parseLoopback(options.api);
   const start = starter(options, files, context);
-  const plane = start('control plane', 'control-plane/main', ['--hooks', hooks, '--data', data, '--api', options.api]);
+  const plane = start('control plane', 'control-plane', ['--hooks', hooks, '--data', data, '--api', options.api]);
   const children = [plane];
   urgent.addEventListener('abort', () => {
     for (const child of children) child.kill();
@@ -71,7 +70,7 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
   try {
     const client = await untilAnswering(plane, files, data, signal);
     const address = ['--control-plane', `unix:${files.socket}`];
-    const sidecar = start('sidecar', 'sidecar/main', [
+    const sidecar = start('sidecar', 'sidecar', [
       ...address,
       '--data',
       files.sidecar,
@@ -83,8 +82,11 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
     children.push(sidecar);
     const shown = await showFirstScreen({ options, hooks, data, client, sidecar }, context);
     const died = await showUntilEnd(client, children, shown, context);
-    if (died === null) await sayWaiting(client, context);
-    else terminal.err(await deathText(died, files, context));
+    terminal.err(
+      died === null
+        ? '\ndraining: what runs is waited for (Ctrl-C again: leave now)\n'
+        : await deathText(died, files, context),
+    );
     await stopAll(children.toReversed(), context);
     return died === null ? 0 : 1;
   } catch (error) {
@@ -100,7 +102,7 @@ async function deathText(died: Child, { logs }: DataFiles, { terminal }: Context
   return `${terminal.paint('red', 'error:')} ${how}; its log is in ${home(logs)}\n`;
 }
 
-type Start = (name: string, program: string, args: readonly string[]) => Child;
+type Start = (name: string, program: ChildOptions['program'], args: readonly string[]) => Child;
 
 /** Children log into files of their own, or with `--verbose` to stderr. */
 function starter({ verbose }: UpOptions, { logs }: DataFiles, { terminal, env }: Context): Start {
@@ -194,17 +196,6 @@ async function showUntilEnd(
   return signal.aborted ? null : died;
 }
 
-/** What a stop waits for and what it keeps. */
-async function sayWaiting(client: ApiClient, { terminal }: Context): Promise<void> {
-  const ledgers = await client.get<NodeLedger[]>('/v1/ledger').catch(() => []);
-  const pending = ledgers.flatMap(({ ledger }) => ledger.hooks).reduce((total, hook) => total + hook.pending, 0);
-  const what =
-    pending === 0
-      ? 'nothing is pending'
-      : `${count(pending, 'hook run')} pending; what is not done in time is kept for the next start`;
-  terminal.err(`\ndraining: ${what} (Ctrl-C again: leave now)\n`);
-}
-
 /** One after the other: the sidecar drains into a living control plane. */
 async function stopAll(all: readonly Child[], { terminal, urgent }: Context): Promise<void> {
   const from = Date.now();
@@ -226,8 +217,19 @@ async function stopAll(all: readonly Child[], { terminal, urgent }: Context): Pr
     clearTimeout(late);
     clearInterval(said);
   }
-  const how = urgent.aborted ? 'left at once; what was pending is kept for the next start' : 'stopped';
-  terminal.err(`${how} in ${((Date.now() - from) / 1000).toFixed(1)} s\n`);
+  const took = `${((Date.now() - from) / 1000).toFixed(1)} s`;
+  terminal.err(
+    urgent.aborted
+      ? `left after ${took}; what was pending is kept for the next start\n`
+      : `stopped in ${took}${keptText(children)}\n`,
+  );
+}
+
+/** As the sidecar says at its end: the control plane hears of it only now and then. */
+function keptText(children: readonly Child[]): string {
+  const kept = children.map((child) => child.logged('stopped')?.waiting).find((waiting) => typeof waiting === 'number');
+  if (kept === undefined || kept === 0) return '';
+  return `; ${count(kept, 'hook run')} pending, kept for the next start`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

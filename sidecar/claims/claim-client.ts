@@ -2,9 +2,10 @@ import { type ClaimAnswer, type ClaimOperation, type Clock, type Log } from '#co
 import { type ClaimRequest, type ClaimResponse, ClaimServiceClient, convert } from '#proto';
 
 import { CHANNEL_OPTIONS, channelCredentials, StreamLink } from '../control-link.ts';
+import { abortable } from '../waiting.ts';
 
-/** A claim unanswered for so long means that the control plane is away (design section 6.9). */
-const ANSWER_MS = 2000;
+/** A claim unanswered, or no stream, for so long means that the control plane is away (design section 6.9). */
+const AWAY_MS = 2000;
 const CHECK_MS = 250;
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
@@ -21,31 +22,46 @@ interface Waiting {
   askedAt: number;
 }
 
+/** What claims need of the control plane. */
+export interface ClaimChannel {
+  /**
+   * Asks and calls `answer` with each reply: once, but for a held acquire, which is answered again when its key frees.
+   * `AWAY` is always the last. Returns the operation's id.
+   */
+  ask(operation: ClaimAsk, answer: (reply: ClaimReply) => void): number;
+  /** Gives up waiting for an acquire; no reply follows. */
+  forget(id: number, key: string): void;
+  /** Resolves when the control plane answers, at once when it does; rejects with the signal's reason. */
+  back(signal: AbortSignal): Promise<void>;
+}
+
 /**
  * Claim operations of this sidecar over one batched stream; those of one tick travel together. What was not answered
  * when a stream ended is asked again on the next one: each operation means the same when it comes twice.
  */
-export class ClaimClient {
+export class ClaimClient implements ClaimChannel {
   readonly #sidecarId: string;
   readonly #clock: Clock;
   readonly #service: ClaimServiceClient;
   readonly #link: StreamLink<ClaimRequest, ClaimResponse>;
   readonly #waiting = new Map<number, Waiting>();
+  /** Keys of acquires that nobody waits for any more: should one be granted after all, it is released. */
+  readonly #forgotten = new Map<number, string>();
   readonly #onBack: () => void;
+  readonly #back = new Set<() => void>();
+  readonly #halt = new AbortController();
   #unsent: ClaimOperation[] = [];
   #lastId = 0;
-  /** Monotonic time of the newest answer, or of the start. */
-  #heardAt: number;
-  #up = false;
+  /** Monotonic time since which there is no stream; null: there is one. */
+  #downSince: number | null;
   #away = false;
-  #check: NodeJS.Timeout | null = null;
 
   /** `onBack`: the control plane answers, for the first time or again after it was away. */
   constructor(options: { address: string; sidecarId: string; clock: Clock; log: Log; onBack: () => void }) {
     this.#sidecarId = options.sidecarId;
     this.#clock = options.clock;
     this.#onBack = options.onBack;
-    this.#heardAt = options.clock.monotonic();
+    this.#downSince = options.clock.monotonic();
     this.#service = new ClaimServiceClient(options.address, channelCredentials, CHANNEL_OPTIONS);
     this.#link = new StreamLink(
       'claims',
@@ -53,7 +69,7 @@ export class ClaimClient {
         open: (metadata) => this.#service.claim(metadata),
         onOpen: (send) => void send({ sidecarId: this.#sidecarId, operations: [] }),
         onMessage: (message) => this.#receive(message),
-        onLost: () => (this.#up = false),
+        onLost: () => (this.#downSince ??= this.#clock.monotonic()),
       },
       options.clock,
       options.log,
@@ -61,13 +77,13 @@ export class ClaimClient {
   }
 
   start(): void {
-    this.#heardAt = this.#clock.monotonic();
+    this.#downSince = this.#clock.monotonic();
     this.#link.start();
-    this.#check = setInterval(() => this.#overdue(), CHECK_MS).unref();
+    void this.#watch();
   }
 
   async stop(): Promise<void> {
-    if (this.#check) clearInterval(this.#check);
+    this.#halt.abort();
     await this.#link.stop();
     this.#giveUp();
     this.#service.close();
@@ -78,10 +94,15 @@ export class ClaimClient {
     return this.#away;
   }
 
-  /**
-   * Asks and calls `answer` with each reply: once, but for a held acquire, which is answered again when its key frees.
-   * `AWAY` is always the last. Returns the operation's id.
-   */
+  back(signal: AbortSignal): Promise<void> {
+    if (!this.#away) return Promise.resolve();
+    return abortable(signal, (resolve) => {
+      const back = (): void => resolve();
+      this.#back.add(back);
+      return () => this.#back.delete(back);
+    });
+  }
+
   ask(operation: ClaimAsk, answer: (reply: ClaimReply) => void): number {
     const id = ++this.#lastId;
     if (this.#away) {
@@ -95,56 +116,100 @@ export class ClaimClient {
     return id;
   }
 
-  /** One reply to an operation that has only one. */
-  once(operation: ClaimAsk): Promise<ClaimReply> {
-    return new Promise((resolve) => this.ask(operation, resolve));
-  }
-
-  /** Gives up waiting for a held acquire; no reply follows. */
   forget(id: number, key: string): void {
-    if (this.#waiting.delete(id)) this.ask({ kind: 'cancel', key, acquireId: id }, () => undefined);
+    if (!this.#waiting.delete(id)) return;
+    this.#forgotten.set(id, key);
+    this.ask({ kind: 'cancel', key, acquireId: id }, ({ kind }) => {
+      if (kind !== AWAY.kind) this.#forgotten.delete(id);
+    });
   }
 
   #send(): void {
     const operations = this.#unsent;
     this.#unsent = [];
-    if (!this.#up || operations.length === 0) return;
+    if (this.#downSince !== null || operations.length === 0) return;
     this.#link.send({ sidecarId: '', operations: operations.map(convert.claimOperationToProto) });
   }
 
   /** The first message of a stream is the control plane's greeting and may hold no answer. */
   #receive({ answers }: ClaimResponse): void {
-    this.#heardAt = this.#clock.monotonic();
     for (const wire of answers) this.#answer(convert.claimAnswerFromProto(wire));
-    if (!this.#up) {
-      this.#up = true;
-      this.#unsent = [...this.#waiting.values()].map(({ operation }) => operation);
-      this.#send();
-      this.#onBack();
-    } else if (this.#away) this.#onBack();
+    const wasDown = this.#downSince !== null;
+    const wasAway = this.#away;
+    this.#downSince = null;
     this.#away = false;
+    if (wasDown) this.#askAgain();
+    if (wasDown || wasAway) this.#onBack();
+    for (const back of this.#back) back();
+    this.#back.clear();
+  }
+
+  /** A new stream: what waited on the one before was forgotten with it. */
+  #askAgain(): void {
+    const now = this.#clock.monotonic();
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.askedAt === Number.POSITIVE_INFINITY) waiting.askedAt = now;
+    }
+    this.#forgotten.clear();
+    this.#unsent = [...this.#waiting.values()].map(({ operation }) => operation);
+    this.#send();
   }
 
   #answer(answer: ClaimAnswer): void {
     const waiting = this.#waiting.get(answer.id);
-    if (!waiting) return;
+    if (!waiting) {
+      this.#unexpected(answer);
+      return;
+    }
     // Being held for long is no sign of an absent control plane.
     if (answer.kind === 'held') waiting.askedAt = Number.POSITIVE_INFINITY;
     else this.#waiting.delete(answer.id);
     waiting.answer(answer);
   }
 
-  #overdue(): void {
-    const now = this.#clock.monotonic();
-    if (now - this.#heardAt < ANSWER_MS) return;
-    const unanswered = [...this.#waiting.values()].some(({ askedAt }) => now - askedAt >= ANSWER_MS);
-    if (!this.#up || unanswered) this.#giveUp();
+  #unexpected(answer: ClaimAnswer): void {
+    const key = this.#forgotten.get(answer.id);
+    if (key === undefined || answer.kind === 'held') return;
+    this.#forgotten.delete(answer.id);
+    if (answer.kind !== 'granted') return;
+    this.#away = false;
+    this.ask({ kind: 'release', key, fence: answer.fence }, () => undefined);
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#halt;
+    for (let last = this.#clock.monotonic(); !signal.aborted; last = this.#clock.monotonic()) {
+      await this.#clock.sleep(CHECK_MS, signal).catch(() => undefined);
+      // After a stall of this process answers may lie unread: they come first.
+      if (this.#clock.monotonic() - last < AWAY_MS && !signal.aborted) this.#check();
+    }
+  }
+
+  #check(): void {
+    const longAgo = this.#clock.monotonic() - AWAY_MS;
+    if (this.#unansweredSince(longAgo)) this.#giveUp();
+    // Any answer to this says that the control plane is back.
+    else if (this.#away && this.#downSince === null) this.#link.send({ sidecarId: '', operations: [this.#probe()] });
+  }
+
+  #unansweredSince(longAgo: number): boolean {
+    if (this.#downSince !== null && this.#downSince <= longAgo) return true;
+    for (const { askedAt } of this.#waiting.values()) if (askedAt <= longAgo) return true;
+    return false;
+  }
+
+  /** An operation without an effect. */
+  #probe() {
+    return convert.claimOperationToProto({ kind: 'cancel', id: ++this.#lastId, key: this.#sidecarId, acquireId: 0 });
   }
 
   #giveUp(): void {
     this.#away = true;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { answer } of waiting) answer(AWAY);
+    for (const { operation, answer } of waiting) {
+      if (operation.kind === 'acquire') this.#forgotten.set(operation.id, operation.key);
+      answer(AWAY);
+    }
   }
 }

@@ -1,12 +1,14 @@
-import { type Clock, type Hook, LEASE_MS, type TrotlineEvent, whenUncoordinated } from '#core';
+import { type Clock, type Hook, type TrotlineEvent, whenUncoordinated } from '#core';
 
+import { abortable } from '../waiting.ts';
+import { AWAY, type ClaimAsk, type ClaimChannel, type ClaimReply } from './claim-client.ts';
 import { claimKey } from './key.ts';
-import { AWAY, type ClaimClient, type ClaimReply } from './claim-client.ts';
+import { KeyQueue } from './key-queue.ts';
+import { Leases } from './lease.ts';
 import type { NodeClaims } from './node-claims.ts';
 
-const RENEW_MS = 10_000;
-/** An unanswered renewal gives up so long before the lease ends. */
-const MARGIN_MS = 2000;
+/** Windows that are settled at a time. */
+const SETTLED_AT_ONCE = 100;
 
 /** The right to act on an incident, for as long as `lost` has not aborted. */
 export interface Grant {
@@ -17,18 +19,13 @@ export interface Grant {
   readonly uncoordinated: boolean;
   /** Aborts when the lease is refused or about to end. */
   readonly lost: AbortSignal;
-  /** Opens the window; false: it could not be told to the control plane in time, which makes the outcome uncoordinated. */
+  /** Opens the window; false: the control plane did not take it, which makes the outcome uncoordinated. */
   complete(windowMs: number): Promise<boolean>;
   /** Frees the key without a window. */
   release(): Promise<void>;
 }
 
-export type Claimed =
-  | Grant
-  | { readonly kind: 'done' }
-  | { readonly kind: 'drop'; readonly reason: string }
-  /** The control plane is away and the hook waits for it: claim again after a pause. */
-  | { readonly kind: 'wait' };
+export type Claimed = Grant | { readonly kind: 'done' } | { readonly kind: 'drop'; readonly reason: string };
 
 const NEVER = new AbortController().signal;
 const UNCLAIMED: Grant = {
@@ -42,16 +39,18 @@ const UNCLAIMED: Grant = {
 
 /** Claims of every scope (design section 6.2–6.3, 6.9). Within the sidecar a key has one holder at a time. */
 export class Claims {
-  readonly #client: ClaimClient;
+  readonly #channel: ClaimChannel;
   readonly #node: NodeClaims;
   readonly #clock: Clock;
-  /** Keys that someone in this process holds or asks for, and who waits behind. */
-  readonly #queues = new Map<string, (() => void)[]>();
+  readonly #queue = new KeyQueue();
+  readonly #leases: Leases;
+  #settling: Promise<void> | null = null;
 
-  constructor(client: ClaimClient, node: NodeClaims, clock: Clock) {
-    this.#client = client;
+  constructor(channel: ClaimChannel, node: NodeClaims, clock: Clock) {
+    this.#channel = channel;
     this.#node = node;
     this.#clock = clock;
+    this.#leases = new Leases(channel, clock);
   }
 
   /** Rejects only with the signal's reason. A granted key must be completed or released. */
@@ -59,100 +58,110 @@ export class Claims {
     const scope = hook.spec.dedup?.scope ?? 'none';
     if (scope === 'none') return UNCLAIMED;
     const key = claimKey(hook, event);
-    const leave = await this.#enter(key, signal);
+    const leave = await this.#queue.enter(key, signal);
     try {
-      const claimed =
-        scope === 'node' ? await this.#claimNode(key, false) : await this.#claimCluster(hook, key, signal);
-      if (claimed.kind !== 'granted') leave();
-      return claimed.kind === 'granted' ? leaving(claimed, leave) : claimed;
+      const claimed = scope === 'node' ? this.#claimNode(key, false) : await this.#claimCluster(hook, key, signal);
+      if (claimed.kind === 'granted') return leaving(claimed, leave);
+      leave();
+      return claimed;
     } catch (error) {
       leave();
       throw error;
     }
   }
 
-  /** Tells the control plane of windows that were opened without it. */
-  async settle(): Promise<void> {
-    for (const { key, windowMs, ageMs } of this.#node.unsettled()) {
-      const reply = await this.#client.once({ kind: 'settle', key, windowMs, ageMs });
-      if (reply.kind === 'accepted') await this.#node.settled(key);
+  /** Tells the control plane of windows that were opened without it; those that it does not hear stay for the next time. */
+  settle(): Promise<void> {
+    this.#settling ??= this.#settleAll().finally(() => (this.#settling = null));
+    return this.#settling;
+  }
+
+  async #settleAll(): Promise<void> {
+    const keys = this.#node.unsettledKeys();
+    for (let at = 0; at < keys.length; at += SETTLED_AT_ONCE) {
+      const told = keys.slice(at, at + SETTLED_AT_ONCE).map(async (key) => {
+        const leave = await this.#queue.enter(key, NEVER);
+        return this.#settleKey(key).finally(leave);
+      });
+      if ((await Promise.all(told)).includes(false)) return;
     }
   }
 
+  /** In the key's turn. False: the control plane is away. */
+  async #settleKey(key: string): Promise<boolean> {
+    const windowMs = this.#node.unsettled(key);
+    if (windowMs === null) return true;
+    // What this sidecar held when the control plane went away is its own still and would keep the window from opening.
+    const claim = await this.#first({ kind: 'acquire', key });
+    const reply =
+      claim.kind === 'granted'
+        ? await this.#once({ kind: 'complete', key, fence: claim.fence, windowMs })
+        : await this.#once({ kind: 'settle', key, windowMs, ageMs: 0 });
+    if (claim.kind === AWAY.kind || reply.kind === AWAY.kind) return false;
+    await this.#node.settled(key, windowMs);
+    return true;
+  }
+
   async #claimCluster(hook: Hook, key: string, signal: AbortSignal): Promise<Claimed> {
-    const askedAt = this.#clock.monotonic();
-    const reply = await this.#acquire(key, signal);
-    if (reply.kind === 'done') return { kind: 'done' };
-    if (reply.kind === 'granted') return this.#lease(hook, key, reply.fence, askedAt);
     const choice = whenUncoordinated(hook);
-    if (choice === 'act') return this.#claimNode(key, true);
-    return choice === 'drop' ? { kind: 'drop', reason: 'control-plane-away' } : { kind: 'wait' };
+    for (;;) {
+      // Its own window comes before anybody's claim.
+      await this.#settleKey(key);
+      const { reply, askedAt } = await this.#acquire(key, signal);
+      if (reply.kind === 'granted') return this.#lease(key, reply.fence, askedAt, choice === 'act');
+      if (reply.kind === 'done') {
+        this.#node.remember(key, reply.remainingMs);
+        return { kind: 'done' };
+      }
+      if (reply.kind === 'refused') continue;
+      if (choice === 'act') return this.#claimNode(key, true);
+      if (choice === 'drop') return { kind: 'drop', reason: 'control-plane-away' };
+      await this.#channel.back(signal);
+    }
   }
 
-  /** Waits through `held`. */
-  #acquire(key: string, signal: AbortSignal): Promise<ClaimReply> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#client.forget(id, key);
-        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      const id = this.#client.ask({ kind: 'acquire', key }, (reply) => {
-        if (reply.kind === 'held') return;
-        signal.removeEventListener('abort', onAbort);
-        resolve(reply);
+  /** Waits through `held`. `askedAt`: monotonic time before the request that the lease counts from. */
+  async #acquire(key: string, signal: AbortSignal): Promise<{ readonly reply: ClaimReply; readonly askedAt: number }> {
+    let askedAt = this.#clock.monotonic();
+    let held = false;
+    const reply = await abortable<ClaimReply>(signal, (resolve) => {
+      const id = this.#channel.ask({ kind: 'acquire', key }, (answer) => {
+        if (answer.kind === 'held') held = true;
+        else resolve(answer);
       });
+      return () => this.#channel.forget(id, key);
     });
+    if (!held || reply.kind !== 'granted') return { reply, askedAt };
+    // When the key freed is the store's secret: a renewal gives the lease a beginning that this clock knows.
+    askedAt = this.#clock.monotonic();
+    const renewed = await this.#once({ kind: 'renew', key, fence: reply.fence });
+    return { reply: renewed.kind === 'accepted' ? reply : renewed, askedAt };
   }
 
-  #lease(hook: Hook, key: string, fence: number, askedAt: number): Grant {
-    const lost = new AbortController();
-    const acts = whenUncoordinated(hook) === 'act';
-    // Counted from before the request was sent: the store began to count later.
-    let endsAt = askedAt + LEASE_MS;
-    let end: NodeJS.Timeout | undefined;
-    const watch = (): void => {
-      clearTimeout(end);
-      if (acts) return;
-      end = setTimeout(
-        () => lost.abort(new Error('the lease ran out')),
-        endsAt - MARGIN_MS - this.#clock.monotonic(),
-      ).unref();
-    };
-    const renewal = setInterval(() => {
-      const renewedAt = this.#clock.monotonic();
-      this.#client.ask({ kind: 'renew', key, fence }, ({ kind }) => {
-        if (kind === 'refused') lost.abort(new Error('the lease was refused'));
-        if (kind !== 'accepted') return;
-        endsAt = renewedAt + LEASE_MS;
-        watch();
-      });
-    }, RENEW_MS).unref();
-    watch();
-    const ended = (): void => {
-      clearInterval(renewal);
-      clearTimeout(end);
-    };
+  #lease(key: string, fence: number, askedAt: number, acts: boolean): Grant {
+    const lease = this.#leases.hold({ key, fence, askedAt, acts });
     return {
       kind: 'granted',
       fence,
       uncoordinated: false,
-      lost: lost.signal,
+      lost: lease.lost,
       complete: async (windowMs) => {
-        ended();
-        const { kind } = await this.#client.once({ kind: 'complete', key, fence, windowMs });
-        if (kind === 'away') await this.#node.open(key, windowMs, true);
-        return kind !== AWAY.kind;
+        this.#leases.end(lease);
+        const { kind } = await this.#once({ kind: 'complete', key, fence, windowMs });
+        this.#node.remember(key, windowMs);
+        if (kind === AWAY.kind) await this.#node.open(key, fence, windowMs, true);
+        // Refused while the lease runs: it was heard before and the answer lost. Later: somebody else has the key.
+        return kind === 'accepted' || (kind === 'refused' && this.#clock.monotonic() < lease.endsAt);
       },
       release: async () => {
-        ended();
-        await this.#client.once({ kind: 'release', key, fence });
+        this.#leases.end(lease);
+        await this.#once({ kind: 'release', key, fence });
       },
     };
   }
 
-  async #claimNode(key: string, uncoordinated: boolean): Promise<Claimed> {
-    const fence = await this.#node.acquire(key);
+  #claimNode(key: string, uncoordinated: boolean): Claimed {
+    const fence = this.#node.acquire(key);
     if (fence === null) return { kind: 'done' };
     return {
       kind: 'granted',
@@ -160,34 +169,26 @@ export class Claims {
       uncoordinated,
       lost: NEVER,
       complete: async (windowMs) => {
-        await this.#node.open(key, windowMs, uncoordinated);
+        await this.#node.open(key, fence, windowMs, uncoordinated);
         return true;
       },
       release: () => Promise.resolve(),
     };
   }
 
-  /** First come, first served; resolves with what lets the next one in. */
-  async #enter(key: string, signal: AbortSignal): Promise<() => void> {
-    const queue = this.#queues.get(key);
-    if (!queue) this.#queues.set(key, []);
-    else {
-      await new Promise<void>((resolve, reject) => {
-        queue.push(resolve);
-        const onAbort = (): void => {
-          const at = queue.indexOf(resolve);
-          if (at < 0) return;
-          queue.splice(at, 1);
-          reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-        };
-        signal.addEventListener('abort', onAbort, { once: true });
+  /** The reply to an operation that has only one. */
+  #once(operation: ClaimAsk): Promise<ClaimReply> {
+    return new Promise((resolve) => this.#channel.ask(operation, resolve));
+  }
+
+  /** The first reply: who is told `held` waits no longer. */
+  #first(operation: ClaimAsk): Promise<ClaimReply> {
+    return new Promise((resolve) => {
+      const id = this.#channel.ask(operation, (reply) => {
+        resolve(reply);
+        if (reply.kind === 'held') this.#channel.forget(id, operation.key);
       });
-    }
-    return () => {
-      const next = this.#queues.get(key)?.shift();
-      if (next) next();
-      else this.#queues.delete(key);
-    };
+    });
   }
 }
 

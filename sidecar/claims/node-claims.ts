@@ -1,20 +1,25 @@
-import { ClaimTable, type Clock } from '#core';
+import type { Clock } from '#core';
 
 import type { Journal } from '../journal/journal.ts';
 
-/** Nobody but this process asks: the holder's name does not matter. */
-const HOLDER = 'node';
+/** Keys that one call of `expire` looks at. */
+const SLICE = 500;
+/** Windows of the control plane that are remembered, in memory only. */
+const REMEMBERED = 8192;
 
 /**
- * Claims kept in the journal, by the rules of the control plane's: for hooks of scope node, and for those of scope
- * cluster while the control plane is away. Time is the wall clock at the start plus the monotonic one, so that steps do
- * not matter.
+ * Windows kept in the journal, by the rules of the control plane's: for hooks of scope node, and for those of scope
+ * cluster while the control plane is away. Leases are not needed: `Claims` gives a key to one at a time. Time is the
+ * wall clock at the start plus the monotonic one, so that steps do not matter.
  */
 export class NodeClaims {
   readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #startedAt: number;
-  #table = new ClaimTable();
+  /** Windows that the control plane knows, by key, with their end: still good when it is away. */
+  readonly #remembered = new Map<string, number>();
+  #fence = 0;
+  #expiring: Iterator<string> | null = null;
 
   constructor(journal: Journal, clock: Clock) {
     this.#journal = journal;
@@ -22,51 +27,61 @@ export class NodeClaims {
     this.#startedAt = clock.now() - clock.monotonic();
   }
 
-  /** After the journal has started. */
-  load(): void {
-    this.#table = new ClaimTable(this.#journal.claims.values(), this.#journal.lastFence);
+  /** The fence; null when a window is open. */
+  acquire(key: string): number | null {
+    const until = this.#journal.claims.get(key)?.row.windowUntil ?? this.#remembered.get(key) ?? 0;
+    if (until > this.#now()) return null;
+    this.#fence = Math.max(this.#fence, this.#journal.lastFence) + 1;
+    return this.#fence;
   }
 
-  /** The fence; null when a window is open. Not durable by itself: the lease of a dead process is its successor's anyway. */
-  acquire(key: string): Promise<number | null> {
-    const answers = this.#table.apply(HOLDER, { kind: 'acquire', id: 0, key }, this.#now());
-    const answer = answers[0]?.answer;
-    return Promise.resolve(answer?.kind === 'granted' ? answer.fence : null);
+  /** Opens a window, unless one ends later already; `unsettled`: the control plane must still hear of it. */
+  async open(key: string, fence: number, windowMs: number, unsettled: boolean): Promise<void> {
+    const windowUntil = this.#now() + windowMs;
+    if ((this.#journal.claims.get(key)?.row.windowUntil ?? 0) > windowUntil) return;
+    this.#journal.claim(key, { key, fence, holder: '', leaseUntil: 0, windowUntil }, unsettled);
+    await this.#journal.flush();
   }
 
-  /** Opens a window; `unsettled`: the control plane must still hear of it. */
-  async open(key: string, windowMs: number, unsettled: boolean): Promise<void> {
-    const now = this.#now();
-    const granted = this.#table.apply(HOLDER, { kind: 'acquire', id: 0, key }, now)[0]?.answer;
-    if (granted?.kind !== 'granted') return;
-    this.#table.apply(HOLDER, { kind: 'complete', id: 0, key, fence: granted.fence, windowMs }, now);
-    await this.#write(unsettled);
+  /** A window that the control plane has. */
+  remember(key: string, windowMs: number): void {
+    this.#remembered.delete(key);
+    this.#remembered.set(key, this.#now() + windowMs);
+    if (this.#remembered.size <= 2 * REMEMBERED) return;
+    for (const oldest of this.#remembered.keys()) {
+      if (this.#remembered.size <= REMEMBERED) break;
+      this.#remembered.delete(oldest);
+    }
   }
 
-  /** Windows of other nodes' concern that only this node knows, with what is left of them. */
-  unsettled(): { key: string; windowMs: number; ageMs: number }[] {
-    const now = this.#now();
-    return [...this.#journal.unsettled].flatMap((key) => {
-      const row = this.#journal.claims.get(key);
-      return row ? [{ key, windowMs: Math.max(0, row.windowUntil - now), ageMs: 0 }] : [];
-    });
+  unsettledKeys(): string[] {
+    return [...this.#journal.unsettled];
   }
 
-  settled(key: string): Promise<void> {
-    return this.#journal.claim(key, this.#journal.claims.get(key) ?? null, false);
+  /** What is left of a window that the control plane has not heard of, milliseconds; null: nothing is to be told. */
+  unsettled(key: string): number | null {
+    if (!this.#journal.unsettled.has(key)) return null;
+    const leftMs = Math.ceil((this.#journal.claims.get(key)?.row.windowUntil ?? 0) - this.#now());
+    return leftMs > 0 ? leftMs : null;
   }
 
-  /** Forgets windows that have closed; now and then. */
+  async settled(key: string, windowMs: number): Promise<void> {
+    this.remember(key, windowMs);
+    this.#journal.claim(key, null, false);
+    await this.#journal.flush();
+  }
+
+  /** Forgets windows that have closed: a few at each call, all in turn. */
   async expire(): Promise<void> {
-    this.#table.expire(this.#now());
-    await this.#write(false);
-  }
-
-  async #write(unsettled: boolean): Promise<void> {
-    for (const { key, row } of this.#table.takeChanges()) {
-      // A lease without a window is not worth a record.
-      if (row && row.windowUntil === 0) continue;
-      if (row || this.#journal.claims.has(key)) void this.#journal.claim(key, row, row !== null && unsettled);
+    const now = this.#now();
+    this.#expiring ??= this.#journal.claims.keys();
+    for (let looked = 0; looked < SLICE; looked++) {
+      const { done, value } = this.#expiring.next();
+      if (done) {
+        this.#expiring = null;
+        break;
+      }
+      if ((this.#journal.claims.get(value)?.row.windowUntil ?? now) < now) this.#journal.claim(value, null, false);
     }
     await this.#journal.flush();
   }

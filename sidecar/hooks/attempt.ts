@@ -20,6 +20,9 @@ import type { Entry } from '../journal/entry.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ActionInstance } from './runtime.ts';
 
+/** For an action to end after its signal aborted. */
+const GRACE_MS = 1000;
+
 export interface AttemptDeps {
   readonly journal: Journal;
   readonly clock: Clock;
@@ -74,6 +77,7 @@ export async function makeAttempt(
   let cut: string | null = null;
   let defect: unknown = null;
   try {
+    signal.throwIfAborted();
     const attempt = {
       deliveryId: id,
       number,
@@ -81,7 +85,7 @@ export async function makeAttempt(
       signal,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    result = await instance.action.handle(event, attempt);
+    result = await ended(instance.action.handle(event, attempt), signal, clock);
   } catch (error) {
     // A throw under an aborted signal is the abort, INTERRUPTED that the work was cut short; any other is a defect.
     if (isInterrupted(error)) cut = error.message;
@@ -112,6 +116,23 @@ export async function makeAttempt(
   };
   return { record, afterMs: result.status === 'retry' ? (result.afterMs ?? 0) : 0 };
 }
+
+/** An action that does not heed its signal is not waited for any longer. */
+function ended(result: Promise<Result>, signal: AbortSignal, clock: Clock): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const over = new AbortController();
+    const abandon = (): void => {
+      clock.sleep(GRACE_MS, over.signal).then(
+        () => reject(new Error('the action did not end')),
+        () => undefined,
+      );
+    };
+    signal.addEventListener('abort', abandon, { once: true, signal: over.signal });
+    result.then(resolve, reject).finally(() => over.abort(ENDED));
+  });
+}
+
+const ENDED = new Error('ended');
 
 function isInterrupted(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'INTERRUPTED';

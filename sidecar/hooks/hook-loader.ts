@@ -33,6 +33,13 @@ export interface HookLoaderOptions {
   readonly log: Log;
 }
 
+/** What a set has beside the hooks that are to be loaded. */
+interface Beside {
+  readonly kept: readonly HookRuntime[];
+  readonly known: ReadonlySet<string> | null;
+  readonly refused: readonly HookFate[];
+}
+
 /** Makes a set of hooks run: a hook whose digest is unchanged is left alone, a broken one keeps its last good version. */
 export class HookLoader {
   readonly #options: HookLoaderOptions;
@@ -43,26 +50,46 @@ export class HookLoader {
     this.#options = options;
   }
 
+  /** The hooks that run: of a failed one, its last good version. */
+  get running(): Hook[] {
+    return this.#options.set.runtimes.map(({ hook }) => hook);
+  }
+
   get held(): { readonly version: string; readonly fates: readonly HookFate[] } {
     return { version: this.#version, fates: this.#fates };
   }
 
-  /** `final`: the set is the control plane's word; what waits for hooks that are not in it is dropped. */
-  async apply(version: string, hooks: readonly Hook[], final: boolean): Promise<readonly HookFate[]> {
+  /** Makes the control plane's set run. `refused`: hooks of it that could not be read, which keep their last good version. */
+  async apply(version: string, hooks: readonly Hook[], refused: readonly HookFate[]): Promise<readonly HookFate[]> {
+    const kept = refused.flatMap(({ hook }) => this.#options.set.get(hookId(hook)) ?? []);
+    const known = new Set([...hooks, ...refused.map(({ hook }) => hook)].map(hookId));
+    return this.#replace(version, hooks, { kept, known, refused });
+  }
+
+  /** Makes the last good set run, until the control plane says more. */
+  async restore(version: string, hooks: readonly Hook[]): Promise<void> {
+    await this.#replace(version, hooks, { kept: [], known: null, refused: [] });
+  }
+
+  async #replace(
+    version: string,
+    hooks: readonly Hook[],
+    { kept, known, refused }: Beside,
+  ): Promise<readonly HookFate[]> {
     const { set, log } = this.#options;
     const span = startSpan(SPAN.configApply, {
       [ATTRIBUTE.configVersion]: version,
       [ATTRIBUTE.hookCount]: hooks.length,
     });
     const runtimes: HookRuntime[] = [];
-    const fates: HookFate[] = [];
+    const fates: HookFate[] = [...refused];
     for (const [index, hook] of hooks.entries()) {
       if (index % SLICE === SLICE - 1) await nextTurn();
       const { runtime, failure } = await this.#load(hook);
       if (runtime) runtimes.push(runtime);
       fates.push({ hook, failure });
     }
-    await set.replace(runtimes, final);
+    await set.replace([...runtimes, ...kept], known);
     this.#version = version;
     this.#fates = fates;
     const failed = fates.filter(({ failure }) => failure !== null).length;

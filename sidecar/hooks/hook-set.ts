@@ -1,9 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import type { Log, TrotlineEvent } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
 import { createRouter, type RoutedHook, type Router } from '../router.ts';
-import { HookRunner, type RunnerDeps } from './runner.ts';
-import type { HookRuntime } from './runtime.ts';
+import { dropRemoved, HookRunner } from './runner.ts';
+import type { HookRuntime, RunnerDeps } from './runtime.ts';
+
+/** Entries that start or end before the event loop gets a turn. */
+const SLICE = 64;
 
 /** The hooks that run on this node: routes to them, and swaps them without losing an event. */
 export class HookSet {
@@ -15,6 +20,7 @@ export class HookSet {
   /** Removed, with rounds still under way. */
   readonly #leaving = new Set<HookRunner>();
   #router: Router = createRouter([]);
+  #draining = false;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
@@ -51,12 +57,25 @@ export class HookSet {
     return { active, waiting };
   }
 
+  /** Entries of a former process, in order. */
+  async runAll(entries: readonly Entry[]): Promise<void> {
+    for (const [index, entry] of entries.entries()) {
+      this.run(entry);
+      if (index % SLICE === SLICE - 1) await nextTurn();
+    }
+  }
+
   /**
    * Replaces the set: the order is the order of routing. Hooks that are in both with the same runtime go on untouched;
-   * removed ones end their rounds, and what waited for them is dropped when `final` says that the set is the control
-   * plane's word and not only the last good one.
+   * removed ones end their rounds, and what waited for them is dropped. `known`: ids of every hook of the set, also of
+   * those that do not run; what waits for others is dropped too. Null: the set is only the last good one, all may wait.
    */
-  async replace(runtimes: readonly HookRuntime[], final: boolean): Promise<void> {
+  async replace(runtimes: readonly HookRuntime[], known: ReadonlySet<string> | null): Promise<void> {
+    if (this.#draining) {
+      const running = new Set(this.runtimes);
+      for (const runtime of runtimes) if (!running.has(runtime)) await runtime.stop?.();
+      return;
+    }
     const keep = new Set(runtimes.map(({ id }) => id));
     this.#router = createRouter(runtimes);
     const work: Promise<unknown>[] = [];
@@ -64,14 +83,14 @@ export class HookSet {
       const runner = this.#runners.get(runtime.id);
       if (!runner) this.#runners.set(runtime.id, new HookRunner(runtime, this.#deps));
       else if (runner.runtime !== runtime) work.push(runner.update(runtime));
-      this.#adopt(runtime.id);
+      work.push(this.#adopt(runtime.id));
     }
     for (const [id, runner] of this.#runners) {
       if (keep.has(id)) continue;
       this.#runners.delete(id);
       this.#retire(runner);
     }
-    if (final) work.push(this.#dropOrphans());
+    if (known) work.push(this.#dropOrphans(known));
     await Promise.all(work);
   }
 
@@ -84,10 +103,12 @@ export class HookSet {
 
   /** Nothing new starts; rounds under way end, or are interrupted when `deadline` aborts. */
   async drain(deadline: AbortSignal): Promise<void> {
+    this.#draining = true;
     await Promise.all([...this.#runners.values(), ...this.#leaving].map((runner) => runner.drain(deadline)));
   }
 
   async stop(): Promise<void> {
+    this.#draining = true;
     await Promise.all([...this.#runners.values(), ...this.#leaving].map((runner) => runner.stop()));
   }
 
@@ -104,22 +125,22 @@ export class HookSet {
     else this.#orphans.set(entry.hook, [entry]);
   }
 
-  #adopt(id: string): void {
-    for (const entry of this.#orphans.get(id) ?? []) this.run(entry);
+  async #adopt(id: string): Promise<void> {
+    const orphans = this.#orphans.get(id);
+    if (!orphans) return;
     this.#orphans.delete(id);
+    await this.runAll(orphans);
   }
 
-  async #dropOrphans(): Promise<void> {
-    const { journal, clock, onFinal } = this.#deps;
+  async #dropOrphans(known: ReadonlySet<string>): Promise<void> {
     for (const [hook, entries] of this.#orphans) {
-      this.#log.warn({ hook, entries: entries.length }, 'entries of a removed hook dropped');
+      if (known.has(hook)) continue;
       this.#orphans.delete(hook);
-      for (const entry of entries) {
-        const { eventId, attempts } = entry;
-        const outcome = { eventId, hook, outcome: 'dropped', reason: 'hook-removed', uncoordinated: false } as const;
-        await journal.finish(entry, { ...outcome, timeMs: clock.now(), attempts });
+      this.#log.warn({ hook, entries: entries.length }, 'entries of a removed hook dropped');
+      for (let at = 0; at < entries.length; at += SLICE) {
+        await Promise.all(entries.slice(at, at + SLICE).map((entry) => dropRemoved(this.#deps, entry)));
+        await nextTurn();
       }
-      onFinal();
     }
   }
 }

@@ -1,45 +1,46 @@
 import type { Clock } from '#core';
 
-/** At most `count` in any stretch of `perMs`; the rest waits in order. */
+export interface Rate {
+  readonly count: number;
+  readonly per: number;
+}
+
+/** At most `count` in any stretch of `per` milliseconds; the rest waits in order. */
 export class Limiter {
-  readonly #times: number[] = [];
-  readonly #count: number;
-  readonly #perMs: number;
+  readonly rate: Rate;
   readonly #clock: Clock;
+  readonly #times: number[] = [];
   #tail: Promise<void> = Promise.resolve();
 
-  constructor({ count, per }: { readonly count: number; readonly per: number }, clock: Clock) {
-    this.#count = count;
-    this.#perMs = per;
+  constructor(rate: Rate, clock: Clock) {
+    this.rate = rate;
     this.#clock = clock;
   }
 
-  /** How many are used in the current stretch. */
-  get used(): number {
-    this.#forget();
-    return this.#times.length;
-  }
-
-  /** Resolves when it is this caller's turn; rejects with the signal's reason. */
-  take(signal: AbortSignal): Promise<void> {
+  /** Resolves when it is this caller's turn, with what gives the turn back unused; rejects with the signal's reason. */
+  take(signal: AbortSignal): Promise<() => void> {
     const turn = this.#tail.then(() => this.#wait(signal));
-    this.#tail = turn.catch(() => undefined);
+    this.#tail = turn.then(nothing, nothing);
     return turn;
   }
 
-  async #wait(signal: AbortSignal): Promise<void> {
+  async #wait(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    this.#forget();
-    const first = this.#times[0];
-    if (first !== undefined && this.#times.length >= this.#count) {
-      await this.#clock.sleep(first + this.#perMs - this.#clock.monotonic(), signal);
-      this.#forget();
+    const { count, per } = this.rate;
+    for (;;) {
+      const now = this.#clock.monotonic();
+      while ((this.#times[0] ?? Number.POSITIVE_INFINITY) <= now - per) this.#times.shift();
+      const first = this.#times[0];
+      if (first === undefined || this.#times.length < count) break;
+      await this.#clock.sleep(Math.max(0, first + per - now), signal);
     }
-    this.#times.push(this.#clock.monotonic());
-  }
-
-  #forget(): void {
-    const oldest = this.#clock.monotonic() - this.#perMs;
-    while ((this.#times[0] ?? Number.POSITIVE_INFINITY) <= oldest) this.#times.shift();
+    const time = this.#clock.monotonic();
+    this.#times.push(time);
+    return () => {
+      const at = this.#times.indexOf(time);
+      if (at >= 0) this.#times.splice(at, 1);
+    };
   }
 }
+
+const nothing = (): void => undefined;

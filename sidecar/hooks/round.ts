@@ -10,6 +10,9 @@ const PAUSES_MS = [1000, 2000];
 /** A receiver that asks for a longer pause than this ends the round. */
 const LONGEST_PAUSE_MS = 10_000;
 
+/** Characters. */
+const LONGEST_OUTPUT = 4096;
+
 /** How an action of an entry stands: final, or pending with the pause that its receiver asked for. */
 export type ActionEnd =
   | 'delivered'
@@ -17,9 +20,13 @@ export type ActionEnd =
   | 'interrupted'
   | { readonly afterMs: number; readonly reason: string };
 
-/** What is final for one action by its attempts so far; null: nothing is. */
-export function finalOf(attempts: readonly AttemptRecord[], action: number, { spec }: Hook): ActionEnd | null {
-  const last = attempts.findLast((attempt) => attempt.action === action);
+/** What is final for one action by its attempts so far; null: nothing is. Another version of the hook may have had another action there. */
+export function finalOf(
+  attempts: readonly AttemptRecord[],
+  { index, type }: ActionInstance,
+  { spec }: Hook,
+): Extract<ActionEnd, string> | null {
+  const last = attempts.findLast(({ action, actionType }) => action === index && actionType === type);
   if (last?.status === 'delivered' || last?.status === 'rejected') return last.status;
   return last?.status === 'interrupted' && spec.onInterrupt === 'giveUp' ? 'interrupted' : null;
 }
@@ -49,23 +56,35 @@ export function runRound(options: RoundOptions): Promise<ActionEnd[]> {
 
 async function runAction(options: RoundOptions, instance: ActionInstance): Promise<ActionEnd> {
   const { deps, runtime, entry, event, signal, waitSignal, attempts } = options;
-  const before = finalOf(attempts, instance.index, runtime.hook);
+  const before = finalOf(attempts, instance, runtime.hook);
   if (before) return before;
   let number = attempts.findLast(({ action }) => action === instance.index)?.number ?? 0;
   for (let tried = 1; ; tried++) {
     const { record, afterMs } = await makeAttempt(deps, entry, event, instance, ++number, signal);
-    attempts.push(record);
-    const final = finalOf(attempts, instance.index, runtime.hook);
-    if (!final || options.recordFinal) await deps.journal.result(entry, record);
+    const final = finalOf([record], instance, runtime.hook);
+    attempts.push(final ? record : shortened(record));
+    if (!final || options.recordFinal) await deps.journal.result(entry, final ? record : shortened(record));
     if (final) return final;
     const { reason } = record;
-    if (signal.aborted || tried === ATTEMPTS || afterMs > LONGEST_PAUSE_MS || options.expired())
+    if (signal.aborted || waitSignal.aborted || tried === ATTEMPTS || afterMs > LONGEST_PAUSE_MS || options.expired())
       return { afterMs, reason };
     const pauseMs = Math.max(afterMs, jittered(PAUSES_MS[tried - 1] ?? 0));
     options.onRetry(deps.clock.now() + pauseMs);
-    await deps.clock.sleep(pauseMs, waitSignal).catch(() => undefined);
-    if (signal.aborted || waitSignal.aborted) return { afterMs: 0, reason };
+    await deps.clock.sleep(pauseMs, AbortSignal.any([signal, waitSignal])).catch(() => undefined);
+    if (signal.aborted || waitSignal.aborted || options.expired()) return { afterMs: 0, reason };
   }
+}
+
+/** Attempts that are followed by others pile up, so they keep the beginning of their output only. */
+function shortened(record: AttemptRecord): AttemptRecord {
+  return record.output.length <= LONGEST_OUTPUT
+    ? record
+    : { ...record, output: record.output.slice(0, LONGEST_OUTPUT) };
+}
+
+/** How many rounds these attempts are, for the pause that follows. */
+export function roundsOf(attempts: readonly AttemptRecord[]): number {
+  return Math.ceil(attempts.reduce((most, { number }) => Math.max(most, number), 0) / ATTEMPTS);
 }
 
 /** ±50 %. */

@@ -1,5 +1,9 @@
-import type { Action, Component } from '#core';
+import type { Action, AttemptRecord, Clock, Component, Log } from '#core';
 
+import type { BootClock } from '../boottime.ts';
+import type { Claims } from '../claims/claims.ts';
+import type { Entry } from '../journal/entry.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { RoutedHook } from '../router.ts';
 
 /** One action of a hook, started. */
@@ -12,4 +16,22 @@ export interface ActionInstance {
 /** One version of a hook that runs: compiled, its actions started. */
 export interface HookRuntime extends RoutedHook, Component {
   readonly actions: readonly ActionInstance[];
+}
+
+/** What working on entries takes. */
+export interface RunnerDeps {
+  readonly journal: Journal;
+  readonly claims: Pick<Claims, 'claim'>;
+  readonly clock: Clock;
+  readonly bootClock: BootClock;
+  readonly log: Log;
+  /** An entry has its outcome. */
+  readonly onFinal: () => void;
+  /** A pending entry waits for something worth telling. */
+  readonly onProgress: (
+    entry: Entry,
+    attempts: readonly AttemptRecord[],
+    waitsFor: string,
+    nextAttemptMs: number,
+  ) => void;
 }

@@ -20,6 +20,8 @@ export interface Entry {
   attempts: readonly AttemptRecord[];
   /** Sequence of the final outcome; 0 while pending. */
   sequence: number;
+  /** Bytes of the event and outcome in memory. */
+  kept: number;
   /** Null while pending, or when put away: `journal.outcome(entry)` reads it back. */
   final: OutcomeRecord | null;
   /** Record that holds the outcome; null while pending. */

@@ -1,29 +1,39 @@
+import { randomBytes } from 'node:crypto';
+
 import {
   AppError,
   type AttemptRecord,
   type ClaimRow,
+  type Clock,
   type Component,
+  errorText,
   type HookLedger,
+  type Log,
   type OutcomeRecord,
+  type SourceHealth,
   type SourceLedger,
   type TrotlineEvent,
 } from '#core';
 
-import type { Moment } from '../boottime.ts';
+import type { BootClock, Moment } from '../boottime.ts';
+import { compact } from './compaction.ts';
 import type { Entry } from './entry.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, type StartedRecord } from './records.ts';
+import { damageEvent, findGaps } from './repair.ts';
 import { type Position, SegmentLog, type SegmentLogOptions } from './segment-log.ts';
-import { JournalState } from './state.ts';
+import { JournalState, type KeptClaim } from './state.ts';
 
 export interface JournalOptions extends SegmentLogOptions {
   /** At this size on disk nothing new is taken in: `lost(journal-full)`. */
   readonly maxBytes: number;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly bootClock: BootClock;
+  readonly log: Log;
 }
 
-/** So few live entries in the oldest segment are moved forward so that the segment can go. */
-const CARRY_AT_MOST = 1024;
-/** So many old segments may stay before entries are moved. */
-const OLD_SEGMENTS = 2;
+/** Live entries, some 500 bytes of memory each, beyond which nothing new is taken in either. */
+const MAX_ENTRIES = 200_000;
 
 /**
  * What the node owes: every routed event until its outcome is final and reported. Each method appends at once and
@@ -31,40 +41,67 @@ const OLD_SEGMENTS = 2;
  */
 export class Journal implements Component {
   readonly #log: SegmentLog;
-  readonly #maxBytes: number;
+  readonly #options: JournalOptions;
   readonly #state = new JournalState();
   #compacting: Promise<void> | null = null;
+  #damage: string | null = null;
 
   constructor(options: JournalOptions) {
     this.#log = new SegmentLog(options);
-    this.#maxBytes = options.maxBytes;
+    this.#options = options;
   }
 
   /** Replays what a former process left; then `pending` holds it. */
   async start(): Promise<void> {
-    await this.#log.open((payload, position) => void this.#state.apply(decodeRecord(payload), position));
+    const damages = await this.#log.open(
+      (payload, position) => void this.#state.apply(decodeRecord(payload), position),
+    );
+    const gaps = findGaps(this.#state);
+    if (damages.length > 0 || gaps.length > 0) {
+      const bytes = damages.reduce((sum, damage) => sum + damage.bytes, 0);
+      this.#damage = `the journal was damaged: ${bytes} bytes unreadable, ${gaps.length} outcomes lost`;
+      this.#options.log.error({ bytes, lost: gaps.length }, 'journal was damaged');
+    }
     this.#append(this.#state.head());
+    this.#fill(gaps);
     await this.#log.flush();
+    this.#tidy();
   }
 
   async stop(): Promise<void> {
+    this.#log.hurry();
     await this.#compacting;
     await this.#log.close();
   }
 
-  /** Why nothing new can be taken: `journal-full`, `journal-failing`; null: it can. */
-  get refusing(): string | null {
-    if (this.#log.failing !== null) return 'journal-failing';
-    return this.#log.bytes >= this.#maxBytes ? 'journal-full' : null;
+  /** The process is about to end: a failing disk holds nobody up any more. */
+  hurry(): void {
+    this.#log.hurry();
   }
 
+  /** Why nothing new can be taken: `journal-full`, `journal-failing`; null: it can. */
+  get refusing(): 'journal-failing' | 'journal-full' | null {
+    if (this.#log.failing !== null) return 'journal-failing';
+    return this.#log.bytes >= this.#options.maxBytes || this.#state.entries.size >= MAX_ENTRIES ? 'journal-full' : null;
+  }
+
+  /** Why writes fail at the moment; null: they do not. */
   get failing(): string | null {
     return this.#log.failing;
   }
 
+  get health(): SourceHealth {
+    const source = 'journal';
+    if (this.#log.failing !== null) return { source, status: 'failed', reason: this.#log.failing };
+    const reason = this.refusing ?? this.#damage;
+    return reason === null ? { source, status: 'ok', reason: '' } : { source, status: 'degraded', reason };
+  }
+
   /** Pending entries in the order of routing. */
   pending(): Entry[] {
-    return [...this.#state.entries.values()].filter(({ sequence }) => sequence === 0).sort((a, b) => a.n - b.n);
+    const pending: Entry[] = [];
+    for (const entry of this.#state.entries.values()) if (entry.sequence === 0) pending.push(entry);
+    return pending.sort((a, b) => a.n - b.n);
   }
 
   /** Final, not yet acknowledged, by sequence, from the one after `after`. */
@@ -89,7 +126,7 @@ export class Journal implements Component {
     return this.#state.lastSequence;
   }
 
-  get claims(): ReadonlyMap<string, ClaimRow> {
+  get claims(): ReadonlyMap<string, KeptClaim> {
     return this.#state.claims;
   }
 
@@ -130,10 +167,10 @@ export class Journal implements Component {
   }
 
   /** Gives the outcome its sequence. */
-  async finish(entry: Entry, outcome: Omit<OutcomeRecord, 'sequence'>): Promise<void> {
+  finish(entry: Entry, outcome: Omit<OutcomeRecord, 'sequence'>): Promise<void> {
     const record = { sequence: this.#state.lastSequence + 1, ...outcome };
     this.#append({ k: 'outcome', n: entry.n, record });
-    await this.#log.flush();
+    return this.#log.flush();
   }
 
   /** The control plane has stored every outcome up to `sequence`. Need not be durable at once: a repeat does no harm. */
@@ -144,7 +181,23 @@ export class Journal implements Component {
         `outcome ${sequence} was acknowledged, but ${this.#state.lastSequence} is the newest`,
       );
     }
-    if (sequence > this.#state.ackedSequence) this.#append({ k: 'acked', sequence });
+    if (sequence <= this.#state.ackedSequence) return;
+    this.#append({ k: 'acked', sequence });
+    const { oldest } = this.#log;
+    if (oldest !== null && this.#state.live.in(oldest).size === 0) this.#tidy();
+  }
+
+  /**
+   * The control plane stores outcomes of ours up to `sequence` that this journal does not know, for it lost its end: what
+   * is unreported gets numbers behind them, so that nothing passes for told.
+   */
+  skipTo(sequence: number): void {
+    if (sequence <= this.#state.lastSequence) return;
+    const { lastSequence } = this.#state;
+    this.#damage = `the journal ended at outcome ${lastSequence}, the control plane has ${sequence}`;
+    this.#options.log.error({ journal: lastSequence, stored: sequence }, 'journal is older than what it reported');
+    this.#append({ k: 'skipped', by: sequence - this.#state.ackedSequence });
+    // Appended in order with all that follows: what is reported after it is never durable without it.
   }
 
   counters(sources: readonly SourceLedger[]): Promise<void> {
@@ -152,65 +205,84 @@ export class Journal implements Component {
     return this.#log.flush();
   }
 
-  claim(key: string, row: ClaimRow | null, unsettled: boolean): Promise<void> {
+  /** A window on this node; null: it has closed. Durable after the next `flush`. */
+  claim(key: string, row: ClaimRow | null, unsettled: boolean): void {
     this.#append({ k: 'claim', key, row, unsettled });
-    return this.#log.flush();
   }
 
   /** The entry's event, from memory or from disk. */
   async event(entry: Entry): Promise<TrotlineEvent> {
     if (entry.event) return entry.event;
-    const record = await this.#read(entry.position);
-    if (record.k === 'routed' || record.k === 'carry') return record.event;
+    const record = await this.#read(entry, () => entry.position);
+    if (record?.k === 'routed' || record?.k === 'carry') return record.event;
     throw new AppError('STORE_FAILED', `journal record of entry ${entry.n} holds no event`);
   }
 
   /** The entry's outcome, from memory or from disk; only for final entries. */
   async outcome(entry: Entry): Promise<OutcomeRecord> {
-    if (entry.final) return entry.final;
-    const record = entry.finalPosition ? await this.#read(entry.finalPosition) : null;
-    if (record?.k === 'outcome') return record.record;
-    if (record?.k === 'carry' && record.final) return record.final;
+    const { sequence } = entry;
+    if (entry.final) return { ...entry.final, sequence };
+    const record = await this.#read(entry, () => entry.finalPosition);
+    if (record?.k === 'outcome') return { ...record.record, sequence };
+    if (record?.k === 'carry' && record.final) return { ...record.final, sequence };
     throw new AppError('STORE_FAILED', `journal record of entry ${entry.n} holds no outcome`);
   }
 
-  async #read(position: Position): Promise<JournalRecord> {
+  /** The record may be moved forward while it is read: then it is read at its new place. */
+  async #read(entry: Entry, place: () => Position | null): Promise<JournalRecord | null> {
     await this.#log.flush();
-    return decodeRecord(await this.#log.read(position));
+    for (;;) {
+      const position = place();
+      if (!position) return null;
+      try {
+        return decodeRecord(await this.#log.read(position));
+      } catch (error) {
+        if (place() === position) throw error;
+      }
+    }
   }
 
   #append(record: JournalRecord): readonly Entry[] {
     const made = this.#state.apply(record, this.#log.append(encodeRecord(record)));
     if (this.#log.full) {
-      this.#log.roll();
-      this.#log.append(encodeRecord(this.#state.head()));
-      this.#compacting ??= this.#compact().finally(() => (this.#compacting = null));
+      this.#log.roll(encodeRecord(this.#state.head()));
+      this.#tidy();
     }
     return made;
   }
 
-  /** Deletes the oldest segments that hold nothing live; few live entries are carried forward first. */
-  async #compact(): Promise<void> {
-    for (const segment of this.#log.oldSegments) {
-      const live = this.#state.liveIn.get(segment);
-      if (live && live.size > 0) {
-        if (live.size > CARRY_AT_MOST || this.#log.oldSegments.length <= OLD_SEGMENTS) return;
-        for (const entry of live) await this.#carry(entry);
-        await this.#log.flush();
-        if (live.size > 0) return;
-      }
-      this.#state.liveIn.delete(segment);
-      await this.#log.remove(segment);
+  #fill(gaps: ReturnType<typeof findGaps>): void {
+    const { node, clock, bootClock } = this.#options;
+    const life = randomBytes(6).toString('hex');
+    for (const [index, { hook, sequence }] of gaps.entries()) {
+      const event = damageEvent(node, life, index + 1, clock.now());
+      const at = { at: bootClock.moment(), bootId: bootClock.bootId };
+      const n = this.#state.nextEntry;
+      this.#append({ k: 'carry', n, ...at, hook, event, open: [], attempts: [], final: null });
+      const outcome = { outcome: 'dropped', reason: 'journal-damaged', uncoordinated: false, attempts: [] } as const;
+      const record = { sequence, eventId: event.id, hook, timeMs: clock.now(), ...outcome };
+      this.#append({ k: 'outcome', n, record });
     }
   }
 
-  async #carry(entry: Entry): Promise<void> {
-    const event = await this.event(entry);
-    const { sequence } = entry;
-    const final = sequence === 0 ? null : await this.outcome(entry);
-    if (this.#state.entries.get(entry.n) !== entry) return;
-    if (entry.sequence !== sequence) return this.#carry(entry);
-    const { n, at, bootId, hook, open, attempts } = entry;
+  #tidy(): void {
+    this.#compacting ??= compact(this.#log, this.#state.live, this.#options.segmentBytes, (live) => this.#carry(live))
+      .catch((error: unknown) => this.#options.log.error({ error: errorText(error) }, 'journal not compacted'))
+      .finally(() => (this.#compacting = null));
+  }
+
+  async #carry(live: Entry | KeptClaim): Promise<void> {
+    if ('row' in live) {
+      const { row, unsettled } = live;
+      if (this.#state.claims.get(row.key) === live) this.claim(row.key, row, unsettled);
+      return;
+    }
+    const event = await this.event(live);
+    const { sequence } = live;
+    const final = sequence === 0 ? null : await this.outcome(live);
+    if (this.#state.entries.get(live.n) !== live) return;
+    if (live.sequence !== sequence) return this.#carry(live);
+    const { n, at, bootId, hook, open, attempts } = live;
     this.#append({ k: 'carry', n, at, bootId, hook, event, open, attempts, final });
   }
 }

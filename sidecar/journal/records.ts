@@ -17,7 +17,7 @@ export interface HookTotals {
   readonly outcomes: Record<string, number>;
 }
 
-/** Everything that must survive the deletion of older segments; first record of each segment. */
+/** Counts that must survive the deletion of older segments; first record of each segment. */
 export interface Head {
   readonly k: 'head';
   readonly nextEntry: number;
@@ -25,8 +25,6 @@ export interface Head {
   readonly ackedSequence: number;
   readonly hooks: Readonly<Record<string, HookTotals>>;
   readonly sources: readonly SourceLedger[];
-  readonly claims: readonly ClaimRow[];
-  readonly unsettled: readonly string[];
   readonly lastFence: number;
 }
 
@@ -68,6 +66,12 @@ export interface AckedRecord {
   readonly sequence: number;
 }
 
+/** The control plane holds outcomes that this journal does not know: sequences of what is unreported are raised by so much. */
+export interface SkippedRecord {
+  readonly k: 'skipped';
+  readonly by: number;
+}
+
 /** Ledgers of this life's sources, once a second while they change. */
 export interface CountersRecord {
   readonly k: 'counters';
@@ -102,6 +106,7 @@ export type JournalRecord =
   | ResultRecord
   | FinalRecord
   | AckedRecord
+  | SkippedRecord
   | CountersRecord
   | ClaimRecord
   | CarryRecord;
@@ -125,6 +130,7 @@ const KINDS: ReadonlySet<unknown> = new Set<JournalRecord['k']>([
   'result',
   'outcome',
   'acked',
+  'skipped',
   'counters',
   'claim',
   'carry',

@@ -7,10 +7,11 @@ import {
   type TrotlineEvent,
 } from '#core';
 
-import type { Moment } from '../boottime.ts';
 import type { Entry } from './entry.ts';
+import { LiveIndex } from './live.ts';
 import {
   type CarryRecord,
+  type ClaimRecord,
   type Head,
   type HookTotals,
   type JournalRecord,
@@ -19,30 +20,43 @@ import {
 } from './records.ts';
 import type { Position } from './segment-log.ts';
 
-/** More entries than this keep their event or outcome on disk only. */
-const KEPT_IN_MEMORY = 4096;
+/** More entries than this, or more bytes, keep their event and outcome on disk only. */
+const KEPT_ENTRIES = 4096;
+const KEPT_BYTES = 8 << 20;
 /** Ledgers of older lives of sources are dropped. */
 const KEPT_LIVES = 64;
+
+/** A window that the node knows of, and the record that says so. */
+export interface KeptClaim {
+  readonly row: ClaimRow;
+  /** The control plane has not heard of it yet. */
+  readonly unsettled: boolean;
+  position: Position;
+}
+
+interface Totals extends HookTotals {
+  pending: number;
+}
 
 /** What the records say, in memory: the same function applies them while running and at the start. */
 export class JournalState {
   /** By number, which is the order of routing. */
   readonly entries = new Map<number, Entry>();
-  /** Final and not yet acknowledged, by sequence in order. */
+  /** Final and not yet acknowledged, by sequence. */
   readonly unreported = new Map<number, Entry>();
-  readonly hooks = new Map<string, HookTotals>();
+  readonly hooks = new Map<string, Totals>();
   readonly sources = new Map<string, SourceLedger>();
-  readonly claims = new Map<string, ClaimRow>();
+  readonly claims = new Map<string, KeptClaim>();
   readonly unsettled = new Set<string>();
-  /** Live entries whose event lies in a segment. */
-  readonly liveIn = new Map<number, Set<Entry>>();
+  readonly live = new LiveIndex<Entry | KeptClaim>();
   nextEntry = 1;
   lastSequence = 0;
   ackedSequence = 0;
   lastFence = 0;
-  #inMemory = 0;
+  #keptEntries = 0;
+  #keptBytes = 0;
 
-  /** Returns the entries that a routed record made. */
+  /** Returns the entries that the record made. */
   apply(record: JournalRecord, position: Position): readonly Entry[] {
     switch (record.k) {
       case 'head':
@@ -65,85 +79,73 @@ export class JournalState {
       case 'acked':
         this.#acked(record.sequence);
         break;
+      case 'skipped':
+        this.#skipped(record.by);
+        break;
       case 'counters':
-        for (const source of record.sources) this.sources.set(lifeKey(source), source);
+        for (const source of record.sources) this.#source(source);
         break;
       case 'claim':
-        if (record.row) this.claims.set(record.key, record.row);
-        else this.claims.delete(record.key);
-        if (record.unsettled) this.unsettled.add(record.key);
-        else this.unsettled.delete(record.key);
-        if (record.row) this.lastFence = Math.max(this.lastFence, record.row.fence);
+        this.#claim(record, position);
         break;
       case 'carry':
-        this.#carry(record, position);
-        break;
+        return this.#carry(record, position);
     }
-    return [];
+    return NONE;
   }
 
   head(): Head {
+    const hooks = [...this.hooks].map(([hook, { routed, outcomes }]) => [hook, { routed, outcomes }]);
     return {
       k: 'head',
       nextEntry: this.nextEntry,
       lastSequence: this.lastSequence,
       ackedSequence: this.ackedSequence,
-      hooks: Object.fromEntries(this.hooks),
-      sources: [...this.sources.values()].slice(-KEPT_LIVES),
-      claims: [...this.claims.values()],
-      unsettled: [...this.unsettled],
+      hooks: Object.fromEntries(hooks),
+      sources: [...this.sources.values()],
       lastFence: this.lastFence,
     };
   }
 
-  /** Per hook: routed = Σ outcomes + pending, by construction of the counts and checked by whoever reads them. */
+  /** Per hook: routed = Σ outcomes + pending; each is counted on its own. */
   hookLedgers(): HookLedger[] {
-    const pending = new Map<string, number>();
-    for (const { hook, sequence } of this.entries.values()) {
-      if (sequence === 0) pending.set(hook, (pending.get(hook) ?? 0) + 1);
-    }
-    return [...this.hooks].map(([hook, { routed, outcomes }]) => ({
+    return [...this.hooks].map(([hook, { routed, pending, outcomes }]) => ({
       hook,
       routed,
-      pending: pending.get(hook) ?? 0,
+      pending,
       outcomes: { ...outcomes },
     }));
   }
 
-  /** Whether another event or outcome may stay in memory; counts it when so. */
-  keep(): boolean {
-    if (this.#inMemory >= KEPT_IN_MEMORY) return false;
-    this.#inMemory++;
-    return true;
+  totals(hook: string): Totals {
+    let totals = this.hooks.get(hook);
+    if (!totals) this.hooks.set(hook, (totals = { routed: 0, outcomes: {}, pending: 0 }));
+    return totals;
   }
 
   #head(head: Head): void {
-    // Records of an older segment may have been applied already when that segment is still there: the head then says the same.
+    // Older segments that are still there have said most of it already; totals count what went with those that are not.
     this.nextEntry = Math.max(this.nextEntry, head.nextEntry);
     this.lastSequence = Math.max(this.lastSequence, head.lastSequence);
     this.lastFence = Math.max(this.lastFence, head.lastFence);
-    for (const [hook, totals] of Object.entries(head.hooks)) this.hooks.set(hook, structuredClone(totals));
-    for (const source of head.sources) this.sources.set(lifeKey(source), source);
-    this.claims.clear();
-    for (const row of head.claims) this.claims.set(row.key, row);
-    this.unsettled.clear();
-    for (const key of head.unsettled) this.unsettled.add(key);
+    for (const [hook, { routed, outcomes }] of Object.entries(head.hooks)) {
+      this.hooks.set(hook, { routed, outcomes: { ...outcomes }, pending: this.totals(hook).pending });
+    }
+    for (const source of head.sources) this.#source(source);
     this.#acked(head.ackedSequence);
   }
 
   #routed({ n, at, bootId, hooks, event }: RoutedRecord, position: Position): Entry[] {
-    this.nextEntry = Math.max(this.nextEntry, n + hooks.length);
     this.#heard(event);
     return hooks.map((hook, index) => {
-      this.#totals(hook).routed++;
-      return this.#add(n + index, hook, event, at, bootId, position);
+      this.totals(hook).routed++;
+      return this.#add({ n: n + index, hook, at, bootId }, event, position);
     });
   }
 
   /** A routed event that is newer than its life's last counters was heard, whatever else is unknown after a crash. */
-  #heard({ source, life, sequence }: TrotlineEvent): void {
-    const key = lifeKey({ source, life });
-    const known = this.sources.get(key) ?? {
+  #heard({ source, life, sequence, synthetic }: TrotlineEvent): void {
+    const known = this.sources.get(lifeKey({ source, life })) ?? {
       source,
       life,
       heard: 0,
@@ -152,18 +154,31 @@ export class JournalState {
       lost: {},
       unknown: { from: 1, to: null },
     };
-    if (known.unknown === null || sequence < known.unknown.from) return;
-    this.sources.set(key, { ...known, heard: known.heard + 1, routed: known.routed + 1 });
+    if (synthetic || known.unknown === null || sequence < known.unknown.from) return;
+    this.#source({ ...known, heard: known.heard + 1, routed: known.routed + 1 });
   }
 
-  #add(n: number, hook: string, event: TrotlineEvent, at: Moment, bootId: string, position: Position): Entry {
+  #source(source: SourceLedger): void {
+    this.sources.set(lifeKey(source), source);
+    for (const oldest of this.sources.keys()) {
+      if (this.sources.size <= KEPT_LIVES) return;
+      this.sources.delete(oldest);
+    }
+  }
+
+  #add(
+    { n, hook, at, bootId }: Pick<Entry, 'n' | 'hook' | 'at' | 'bootId'>,
+    event: TrotlineEvent,
+    position: Position,
+  ): Entry {
     const entry: Entry = {
       n,
       hook,
       eventId: event.id,
       at,
       bootId,
-      event: this.keep() ? event : null,
+      event: null,
+      kept: 0,
       position,
       open: NONE,
       attempts: NONE,
@@ -171,8 +186,11 @@ export class JournalState {
       final: null,
       finalPosition: null,
     };
+    if (this.#keep(entry, position.length)) entry.event = event;
+    this.nextEntry = Math.max(this.nextEntry, n + 1);
     this.entries.set(n, entry);
-    this.#live(entry);
+    this.totals(hook).pending++;
+    this.live.add(entry);
     return entry;
   }
 
@@ -184,7 +202,7 @@ export class JournalState {
   }
 
   #final(n: number, record: OutcomeRecord, position: Position): void {
-    const { outcomes } = this.#totals(record.hook);
+    const { outcomes } = this.totals(record.hook);
     const name = ledgerName(record);
     outcomes[name] = (outcomes[name] ?? 0) + 1;
     this.lastSequence = Math.max(this.lastSequence, record.sequence);
@@ -194,51 +212,83 @@ export class JournalState {
 
   #finish(entry: Entry, record: OutcomeRecord, position: Position): void {
     entry.sequence = record.sequence;
-    entry.final = entry.event === null ? null : record;
+    if (this.#keep(entry, position.length)) entry.final = record;
     entry.finalPosition = position;
     entry.open = NONE;
     entry.attempts = NONE;
+    this.totals(entry.hook).pending--;
     this.unreported.set(record.sequence, entry);
   }
 
+  /** Whether so many more bytes of the entry may stay in memory; counts them when so. */
+  #keep(entry: Entry, bytes: number): boolean {
+    if (this.#keptBytes + bytes > KEPT_BYTES) return false;
+    if (entry.kept === 0 && ++this.#keptEntries > KEPT_ENTRIES) {
+      this.#keptEntries--;
+      return false;
+    }
+    entry.kept += bytes;
+    this.#keptBytes += bytes;
+    return true;
+  }
+
   #acked(sequence: number): void {
-    for (let next = this.ackedSequence + 1; next <= sequence; next++) {
-      const entry = this.unreported.get(next);
-      if (!entry) continue;
-      this.unreported.delete(next);
-      this.entries.delete(entry.n);
-      if (entry.event !== null) this.#inMemory--;
-      this.liveIn.get(entry.position.segment)?.delete(entry);
+    if (sequence - this.ackedSequence > this.unreported.size) {
+      for (const [known, entry] of this.unreported) if (known <= sequence) this.#forget(known, entry);
+    } else {
+      for (let next = this.ackedSequence + 1; next <= sequence; next++) {
+        const entry = this.unreported.get(next);
+        if (entry) this.#forget(next, entry);
+      }
     }
     this.ackedSequence = Math.max(this.ackedSequence, sequence);
   }
 
-  #carry(record: CarryRecord, position: Position): void {
-    const { n, hook, event, at, bootId, open, attempts, final } = record;
-    const before = this.entries.get(n);
-    if (before) {
-      this.liveIn.get(before.position.segment)?.delete(before);
-      before.position = position;
-      if (before.finalPosition) before.finalPosition = position;
-      this.#live(before);
-      return;
+  #forget(sequence: number, entry: Entry): void {
+    this.unreported.delete(sequence);
+    this.entries.delete(entry.n);
+    this.live.remove(entry);
+    if (entry.kept === 0) return;
+    this.#keptEntries--;
+    this.#keptBytes -= entry.kept;
+  }
+
+  #skipped(by: number): void {
+    const entries = [...this.unreported.values()];
+    this.unreported.clear();
+    this.lastSequence += by;
+    this.ackedSequence += by;
+    for (const entry of entries) {
+      entry.sequence += by;
+      this.unreported.set(entry.sequence, entry);
     }
-    const entry = this.#add(n, hook, event, at, bootId, position);
-    entry.open = open;
-    entry.attempts = attempts;
-    if (final) this.#finish(entry, final, position);
   }
 
-  #live(entry: Entry): void {
-    const live = this.liveIn.get(entry.position.segment);
-    if (live) live.add(entry);
-    else this.liveIn.set(entry.position.segment, new Set([entry]));
+  #claim({ key, row, unsettled }: ClaimRecord, position: Position): void {
+    const before = this.claims.get(key);
+    if (before) this.live.remove(before);
+    this.claims.delete(key);
+    this.unsettled.delete(key);
+    if (!row) return;
+    const kept = { row, unsettled, position };
+    this.claims.set(key, kept);
+    if (unsettled) this.unsettled.add(key);
+    this.live.add(kept);
+    this.lastFence = Math.max(this.lastFence, row.fence);
   }
 
-  #totals(hook: string): HookTotals {
-    let totals = this.hooks.get(hook);
-    if (!totals) this.hooks.set(hook, (totals = { routed: 0, outcomes: {} }));
-    return totals;
+  #carry(record: CarryRecord, position: Position): readonly Entry[] {
+    const before = this.entries.get(record.n);
+    if (before) {
+      this.live.move(before, position);
+      if (before.finalPosition) before.finalPosition = position;
+      return NONE;
+    }
+    const entry = this.#add(record, record.event, position);
+    entry.open = record.open;
+    entry.attempts = record.attempts;
+    if (record.final) this.#finish(entry, record.final, position);
+    return [entry];
   }
 }
 

@@ -9,6 +9,7 @@ import { dataFiles } from '#control-plane';
 import { eventually } from '../kit/eventually.ts';
 import { Killable } from '../kit/kill/processes.ts';
 import { addVeth, ip } from '../kit/netns.ts';
+import { asPackage } from '../kit/package.ts';
 import { hookYaml } from '../kit/thread.ts';
 
 const [root = '', seconds = '0'] = process.argv.slice(2);
@@ -28,16 +29,28 @@ await writeFile(join(hooks, 'all.yaml'), hookYaml('all', { spec: 'mode: audit' }
 ip('link', 'set', 'lo', 'up');
 addVeth('bench0', 'bench1');
 
+const entry = await asPackage(root, join(folder, 'package'));
 const controlPlane = new Killable(
-  join(root, 'dist/control-plane/main.js'),
-  ['--data', folder, '--hooks', hooks, '--api', '127.0.0.1:0'],
+  entry,
+  ['control-plane', '--data', folder, '--hooks', hooks, '--api', '127.0.0.1:0'],
   /control plane started/,
   [],
 );
 const sidecar = new Killable(
-  join(root, 'dist/bundle/sidecar.js'),
-  ['--control-plane', `unix:${files.socket}`, '--data', files.sidecar, '--node', 'bench', '--up-hooks', hooks],
+  entry,
+  [
+    'sidecar',
+    '--control-plane',
+    `unix:${files.socket}`,
+    '--data',
+    files.sidecar,
+    '--node',
+    'bench',
+    '--up-hooks',
+    hooks,
+  ],
   /sidecar running/,
+  // Beside those that the package runs it with.
   (process.env.FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
 );
 await controlPlane.start();

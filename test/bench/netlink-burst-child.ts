@@ -93,7 +93,10 @@ async function besidePeer(folder: string) {
   const peer = spawn('ip', ['-o', 'monitor', 'link'], { stdio: ['ignore', output, output] });
   await once(peer, 'spawn');
   const measured = await burst(CHANGES, NORMAL_BYTES);
-  const heard = () => readFileSync(path, 'latin1').split('\n').filter((line) => /v0@v1.* mtu 140[01] /.test(line)).length;
+  const heard = () =>
+    readFileSync(path, 'latin1')
+      .split('\n')
+      .filter((line) => /v0@v1.* mtu 140[01] /.test(line)).length;
   let before = -1;
   await eventually(() => before === (before = heard()), { timeoutMs: 20_000, intervalMs: 300 });
   peer.kill('SIGKILL');

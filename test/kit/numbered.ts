@@ -1,7 +1,16 @@
 /** A source that emits numbered events when told, and actions that leave marks: for tests of everything in between. */
 import { appendFile } from 'node:fs/promises';
 
-import { type Action, defineAction, defineSource, type EventDraft, type Result, type SourceContext, Type } from '#core';
+import {
+  type Action,
+  defineAction,
+  defineSource,
+  type EventDraft,
+  type Result,
+  type SourceContext,
+  systemClock,
+  Type,
+} from '#core';
 
 /** The draft of the n-th event; `netlink` types, so that hooks of any source take it. */
 export function numberedDraft(number: number, parts: Partial<EventDraft> = {}): EventDraft {
@@ -41,10 +50,11 @@ export function testAction(handle: Action['handle']) {
   });
 }
 
-/** Appends one line to a file: event, attempt, delivery id. */
-export function appendingAction(path: string) {
+/** Appends one line to a file: event, sequence, attempt, delivery id. Lingers after it, so that a kill often hits in between. */
+export function appendingAction(path: string, lingerMs: number) {
   return testAction(async (event, { number, deliveryId }): Promise<Result> => {
     await appendFile(path, `${event.id} ${event.sequence} ${number} ${deliveryId}\n`);
+    await systemClock.sleep(lingerMs);
     return { status: 'delivered' };
   });
 }

@@ -46,7 +46,9 @@ function withBuffer(receiveBuffer: number): SourceDefinition {
 
 /** Changes the mtu of a link so many times, as fast as the kernel takes it. */
 export function produce(name: string, count: number): number {
-  const { seconds }: { seconds: number } = JSON.parse(execFileSync(PRODUCER, [name, String(count)], { encoding: 'utf8' }));
+  const { seconds }: { seconds: number } = JSON.parse(
+    execFileSync(PRODUCER, [name, String(count)], { encoding: 'utf8' }),
+  );
   return seconds;
 }
 

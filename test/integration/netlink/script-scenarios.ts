@@ -1,6 +1,5 @@
 /** What `scripts.test.ts` runs in a network namespace: `script-scenarios.ts NAME`, the result as one JSON line. */
 import type { EventDetail } from '../../../control-plane/store/types.ts';
-import { eventually } from '../../kit/eventually.ts';
 import { addVeth } from '../../kit/netns.ts';
 import { hookYaml } from '../../kit/thread.ts';
 import { netnsThread, outputs, produce, settledLedger, TINY_BYTES } from './kit.ts';
@@ -49,13 +48,14 @@ async function everyEvent(): Promise<unknown> {
 }
 
 async function environment(): Promise<unknown> {
-  const hook = hookYaml('env', { spec: "condition: \"interface == 'n13'\"", config: 'command: [/usr/bin/env]' });
+  const hook = hookYaml('env', { spec: 'condition: "interface == \'n13\'"', config: 'command: [/usr/bin/env]' });
   await using thread = await netnsThread({ hooks: { 'a.yaml': hook } });
+  const addedAt = Date.now();
   addVeth('n13', 'peer');
   const [output = ''] = await outputs(thread, 1);
   const [summary] = await thread.events();
   const { event } = await thread.api<EventDetail>(`/v1/events/${summary?.id}`);
-  return { env: variables(output), event, now: Date.now() };
+  return { env: variables(output), event, addedAt };
 }
 
 async function withoutInterface(): Promise<unknown> {

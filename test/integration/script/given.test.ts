@@ -156,7 +156,7 @@ describe('a hostile interface name', () => {
       const outputs = events.map(
         ({ hooks }) => hooks.find((each) => each.hook.endsWith(hookName))?.attempts[0]?.output,
       );
-      expect(outputs.sort()).toEqual(hostile.toSorted());
+      expect(new Set(outputs)).toEqual(new Set(hostile));
     }
     expect(existsSync(join(scripts.folder, 'executed'))).toBe(false);
   });
@@ -167,10 +167,10 @@ describe('a hostile interface name', () => {
     await scripts.emit(1, { interface: 'x'.repeat(200_000) });
     await scripts.emit(1);
     const attempts = await scripts.attempts(3);
-    expect(attempts.map(({ status, reason }) => [status, reason]).sort()).toEqual([
-      ['delivered', ''],
+    expect(attempts.map(({ status, reason }) => [status, reason])).toEqual([
       ['rejected', 'NLMON_INTERFACE holds a NUL byte, which no program can be given'],
       ['rejected', 'NLMON_INTERFACE is 200017 bytes, at most 131072 can be given to a program'],
+      ['delivered', ''],
     ]);
   });
 });

@@ -54,7 +54,7 @@ export class Scripts implements AsyncDisposable {
         const events = await this.thread.events('?limit=1000');
         const final = events.flatMap(({ hooks }) => hooks).filter(({ outcome }) => outcome !== 'pending');
         expect(final).toHaveLength(count);
-        return events.reverse();
+        return events.toReversed();
       },
       { timeoutMs },
     );
@@ -143,6 +143,9 @@ export async function startScripts(setUp: (folder: string) => Stage): Promise<Sc
       script: { directories: [folder, '/bin'], users: [], shell: true, writable: 'refuse', ...policy },
       webhook: { allow: [] },
     },
+  }).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true });
+    throw error;
   });
   return new Scripts(folder, thread, randomUUID(), () => source!);
 }

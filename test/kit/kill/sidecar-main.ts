@@ -13,11 +13,12 @@ import { appendingAction, manualSource, numberedDraft } from '../numbered.ts';
 const [data = '', notes = '', controlPlane = ''] = process.argv.slice(2);
 const BATCH = 5;
 const PAUSE_MS = 4;
+const LINGER_MS = 10;
 const tried = join(notes, 'tried');
 const journaled = join(notes, 'journaled');
 
-let emitting = true;
-process.on('SIGUSR2', () => (emitting = false));
+const quiet = new AbortController();
+process.on('SIGUSR2', () => quiet.abort());
 
 function nextNumber(): number {
   const lines = existsSync(tried) ? readFileSync(tried, 'utf8').trimEnd().split('\n') : [];
@@ -26,7 +27,7 @@ function nextNumber(): number {
 
 async function emitAll({ emit }: SourceContext): Promise<void> {
   let number = nextNumber();
-  for (let sequence = 1; emitting; sequence += BATCH) {
+  for (let sequence = 1; !quiet.signal.aborted; sequence += BATCH) {
     const numbers = Array.from({ length: BATCH }, (_, index) => number + index);
     number += BATCH;
     appendFileSync(tried, numbers.map((tell) => `${tell}\n`).join(''));
@@ -52,7 +53,7 @@ const sidecar = createSidecar({
       }, 5);
     }),
   ],
-  actions: [appendingAction(join(notes, 'acted'))],
+  actions: [appendingAction(join(notes, 'acted'), LINGER_MS)],
   clock: systemClock,
   log: createLog('warn', 2),
 });

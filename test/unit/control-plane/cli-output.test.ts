@@ -353,7 +353,7 @@ describe('other texts', () => {
     const source = {
       source: 'netlink',
       status: 'degraded',
-      reason: 'other network namespaces (needs CAP_NET_ADMIN)',
+      reason: 'receive buffer is 1 byte (needs CAP_NET_ADMIN): bursts may be lost',
     } as const;
     const sidecar = { ...identity, ...state, upToDate: true, sources: [source] };
     const hooks = { version: 'v', problem: null, hooks: [], refused: [], warnings: [] };
@@ -368,7 +368,7 @@ describe('other texts', () => {
     const text = firstScreen({ ...screen, sidecar }, capture());
     expect(text).toContain('trotline 0.1.0 · node lap1 · data /d');
     expect(text).toMatch(
-      /hears +netlink +links in this network namespace\n +not +other network namespaces \(needs CAP_NET_ADMIN\)\n/,
+      /hears +netlink +links in this network namespace\n +not +other network namespaces.*\n +limited +receive buffer is 1 byte/,
     );
     expect(text).toMatch(/try +sudo ip link add hello/);
     expect(text.trimEnd().split('\n').length).toBeLessThan(24);

@@ -58,7 +58,7 @@ describe('the policy file', () => {
   it.each([
     ['version: 2', ['/version 1:10']],
     ['actions: [script]', ['/version 1:1']],
-    ['version: 1\nscripts: {}', ['/scripts 2:10']],
+    ['version: 1\nscripts: {}', ['/scripts 2:1']],
     [
       'version: 1\nscript:\n  directories: [opt]\n  shell: perhaps',
       ['/script/directories/0 3:17', '/script/shell 4:10'],

@@ -36,7 +36,7 @@ const BINARIES: NodePolicy = { ...DEFAULT_POLICY, script: { ...DEFAULT_POLICY.sc
 
 interface Job {
   readonly request: SpawnRequest;
-  end(error?: Error): void;
+  readonly end: (error?: Error) => void;
 }
 
 /** A host whose spawner is the test: each program waits in `jobs`; `opening` are the tries to start the spawner. */
@@ -162,6 +162,22 @@ describe('a program host', () => {
 });
 
 describe('a program that cannot run', () => {
+  it('is told from one that can, also when both start together', async () => {
+    const { host, jobs } = hostOf({ ...BINARIES, script: { ...BINARIES.script, users: ['root'] } });
+    const runs = [
+      host.run(TRUE, never),
+      host.run({ ...TRUE, user: 'nobody' }, never),
+      host.run({ ...TRUE, shell: true }, never),
+      host.run({ ...TRUE, argv: ['/etc/passwd'] }, never),
+      host.run({ ...TRUE, user: 'root' }, never),
+    ];
+    const settled = Promise.allSettled(runs);
+    await eventually(() => jobs.length === 2);
+    for (const { end } of jobs) end();
+    const statuses = (await settled).map(({ status }) => status);
+    expect(statuses).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected', 'fulfilled']);
+  });
+
   it('is refused by the policy, without a spawner', async () => {
     const { host, opened } = hostOf(DEFAULT_POLICY);
     await expect(host.run(TRUE, never)).rejects.toMatchObject({ code: 'POLICY_REFUSED' });

@@ -4,7 +4,6 @@ import type { LinkRecord, NetlinkReader, NetlinkReaderOptions, NetlinkRecord, Ne
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
 import { manualClock, silentLog } from '../../../../kit/action-context.ts';
-import { eventually } from '../../../../kit/eventually.ts';
 
 export const UP = 0x1;
 export const LOWER_UP = 0x10000;
@@ -55,6 +54,11 @@ export function linkOf(parts: Partial<LinkRecord> = {}): LinkRecord {
   };
 }
 
+/** What a dump says of the link. */
+export function rowOf(link: LinkRecord, dump: number): LinkRecord {
+  return { ...link, dump };
+}
+
 export class FakeReader implements NetlinkReader {
   readonly options: NetlinkReaderOptions;
   dumps = 0;
@@ -78,7 +82,7 @@ export class FakeReader implements NetlinkReader {
 
   /** The rows of the newest dump, and its end. */
   answer(...rows: LinkRecord[]): void {
-    this.say(...rows.map((row) => ({ ...row, dump: this.dumps })), this.end());
+    this.say(...rows.map((row) => rowOf(row, this.dumps)), this.end());
   }
 
   end(parts: { readonly interrupted?: boolean; readonly errno?: number } = {}): NetlinkRecord {
@@ -113,11 +117,11 @@ export interface Listening {
   readonly lost: number[];
   readonly health: Health[];
   /** Nothing that was said is left, and everything is emitted. */
-  settled(): Promise<void>;
+  readonly settled: () => Promise<void>;
   /** Moves the time, and lets everything that waited for it go on. */
-  pass(ms: number): Promise<void>;
+  readonly pass: (ms: number) => Promise<void>;
   /** What a batch of records becomes. */
-  hear(...records: NetlinkRecord[]): Promise<EventDraft[]>;
+  readonly hear: (...records: NetlinkRecord[]) => Promise<EventDraft[]>;
 }
 
 export interface Starting extends Listening {
@@ -161,8 +165,9 @@ export async function starting({ stat, emit }: ListenOptions = {}): Promise<Star
   const giveUp = (reason: Error) => patience.abort(reason);
   const started = source.start?.(patience.signal) ?? Promise.resolve();
   started.catch(() => undefined);
-  const reader = await eventually(() => readers[0] ?? false);
-  const settled = () => turns(5);
+  const [reader] = readers;
+  if (!reader) throw new Error('the source opened no reader');
+  const settled = () => turns(20);
   const pass = async (ms: number) => {
     clock.advance(ms);
     await settled();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
+import { manualClock, silentLog } from '../../../../kit/action-context.ts';
 import { checkSourceContract } from '../../../../kit/contract.ts';
 import { FakeReader, linkOf, listening, starting, typesOf } from './kit.ts';
 
@@ -41,11 +42,11 @@ describe('a life of the netlink source', () => {
     const { reader, events, settled } = await listening([linkOf()], { emit: () => gate.promise });
     reader.say(...Array.from({ length: 600 }, (_, index) => linkOf({ mtu: index })));
     await settled();
-    expect(reader.read(1000)).toHaveLength(600 - 256);
+    expect(reader.read(1000)).toHaveLength(600 - 128);
     expect(events).toEqual([]);
     gate.resolve();
     await settled();
-    expect(events).toHaveLength(256);
+    expect(events).toHaveLength(128);
   });
 
   it('emits what it had in hand before stop resolves, and nothing after', async () => {
@@ -73,6 +74,17 @@ describe('a life of the netlink source', () => {
     expect(health).toEqual([]);
   });
 
+  it('opens nothing for a start that was given up before', async () => {
+    const before = readers.length;
+    const context = { node: 'node-1', clock: manualClock(), log: silentLog, emit: async () => undefined };
+    const source = answering.create(
+      { receiveBuffer: 4096 },
+      { ...context, lost: () => undefined, report: () => undefined },
+    );
+    await expect(source.start?.(AbortSignal.abort(new Error('not now')))).rejects.toThrow('not now');
+    expect(readers).toHaveLength(before);
+  });
+
   it('fails when the socket does, after all that was heard', async () => {
     const { hear, health } = await listening([linkOf()]);
     expect(typesOf(await hear(linkOf({ mtu: 1 }), { kind: 'failure', errno: 9 }))).toEqual(['link-changed']);
@@ -86,9 +98,8 @@ describe('a life of the netlink source', () => {
   });
 
   it.each([
-    ['degraded', { receiveBufferForced: false, receiveBufferBytes: 425_984 }],
-    [undefined, { receiveBufferForced: true, receiveBufferBytes: 67_108_864 }],
-    [undefined, { receiveBufferForced: false, receiveBufferBytes: 67_108_864 }],
+    ['degraded', { receiveBufferBytes: 425_984 }],
+    [undefined, { receiveBufferBytes: 67_108_864 }],
   ])('is %s by what the kernel gave it of its buffer', async (status, stat) => {
     const { health } = await listening([], { stat });
     expect(health[0]?.status).toBe(status);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { LinkRecord, OverflowRecord } from '#native';
 
-import { attributeOf, BRIDGE, linkOf, listening, starting, typesOf, UP } from './kit.ts';
+import { attributeOf, BRIDGE, linkOf, listening, rowOf, starting, typesOf, UP } from './kit.ts';
 
 const overflow = (dropped: number): OverflowRecord => ({ kind: 'overflow', dropped });
 const links = (...numbers: number[]): LinkRecord[] =>
@@ -23,7 +23,7 @@ describe('the first dump', () => {
 
   it('is repeated when it was broken, and still makes none', async () => {
     const { reader, events, started, pass, hear } = await starting();
-    await hear(...links(1).map((row) => ({ ...row, dump: 1 })), reader.end({ interrupted: true }));
+    await hear(...links(1).map((row) => rowOf(row, 1)), reader.end({ interrupted: true }));
     await pass(100);
     expect(reader.dumps).toBe(2);
     await hear(reader.end({ errno: 16 }));
@@ -36,8 +36,8 @@ describe('the first dump', () => {
 
   it('does not bring back a link that was deleted meanwhile', async () => {
     const { hear, reader } = await starting();
-    await hear(...links(5).map((link) => ({ ...link, messageType: 17 })));
-    await hear(...links(5).map((row) => ({ ...row, dump: 1 })), reader.end());
+    await hear(linkOf({ messageType: 17 }));
+    await hear(...links(5).map((row) => rowOf(row, 1)), reader.end());
     expect(typesOf(await hear(linkOf()))).toEqual(['link-added']);
   });
 });
@@ -129,12 +129,29 @@ describe('the resync after a loss', () => {
   it('tells a difference once, also when its dump was broken and came again', async () => {
     const { hear, reader, events, pass } = await settledIn(links(1));
     await hear(overflow(4));
-    await hear(...links(1, 2).map((row) => ({ ...row, dump: 2 })), reader.end({ interrupted: true }));
+    await hear(...links(1, 2).map((row) => rowOf(row, 2)), reader.end({ interrupted: true }));
     await pass(100);
     reader.answer(...links(1, 2));
     await pass(0);
     expect(typesOf(events)).toEqual(['overflow', 'link-added', 'resynced']);
     expect(attributeOf(events[2], 'resynced.differences')).toBe(1);
+  });
+
+  it('counts only what came since the one before', async () => {
+    const { hear, reader, events, pass } = await settledIn(links(1));
+    for (const [lost, known] of [
+      [4, [1, 2]],
+      [1, [1, 2, 3]],
+    ] as const) {
+      await hear(overflow(lost));
+      reader.answer(...links(...known));
+      await pass(100);
+    }
+    const resyncs = events.filter(({ type }) => type === 'netlink.resynced');
+    expect(resyncs.map(({ attributes }) => attributes)).toEqual([
+      { 'netlink.overflow.lost': 4, 'netlink.resynced.differences': 1 },
+      { 'netlink.overflow.lost': 1, 'netlink.resynced.differences': 1 },
+    ]);
   });
 
   it('ends only with a dump that no loss ran beside', async () => {
@@ -152,7 +169,7 @@ describe('the resync after a loss', () => {
     const { hear, reader, events } = await settledIn(links(1));
     await hear(overflow(4));
     const [one] = links(1);
-    await hear({ ...one!, mtu: 9000 }, { ...one!, dump: 2 }, reader.end());
+    await hear({ ...one!, mtu: 9000 }, rowOf(one!, 2), reader.end());
     expect(typesOf(events)).toEqual(['overflow', 'link-changed', 'resynced']);
   });
 

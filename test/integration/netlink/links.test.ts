@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+
+import { missingForNetlink, scenario } from './run.ts';
+
+const missing = missingForNetlink('the netlink source on a real kernel');
+const SCENARIOS = new URL('link-scenarios.ts', import.meta.url);
+
+interface Burst {
+  readonly sum: number;
+  readonly lost: number;
+  readonly inTime: boolean;
+  readonly resynced: number;
+}
+
+describe.skipIf(missing !== null)('the netlink source on a real kernel', () => {
+  it('N39: tells the life of a link, down apart from deleted, with one event for each message', async () => {
+    expect(await scenario(SCENARIOS, 'lifeOfALink')).toEqual({
+      steps: {
+        add: ['va link-added 16', 'vb link-added 16'],
+        up: ['va link-up 16 admin'],
+        'peer up': ['va link-up 16 carrier', 'vb link-up 16 admin'],
+        mtu: ['va link-changed 16 mtu'],
+        'peer down': ['va link-down 16 carrier', 'vb link-down 16 admin'],
+        down: ['va link-down 16 admin'],
+        rename: ['vc link-changed 16 ifname'],
+        delete: ['vb link-deleted 17', 'vc link-deleted 17'],
+      },
+      deleted: 2,
+    });
+  });
+
+  it('N42: delivers 10,000 changes in a second without a loss', async () => {
+    const { sum, lost, inTime } = await scenario<Burst>(SCENARIOS, 'burst');
+    expect({ sum, inTime }).toEqual({ sum: 10_000, inTime: true });
+    // Root of a user namespace gets no larger buffer than the machine gives to everyone.
+    if (process.getuid?.() === 0) expect(lost).toBe(0);
+  });
+
+  it('N42: with a buffer too small tells how many it lost, resyncs, and its ledger balances', async () => {
+    const { sum, lost, inTime, resynced } = await scenario<Burst>(SCENARIOS, 'overflow');
+    expect({ sum, inTime }).toEqual({ sum: 10_000, inTime: true });
+    expect(lost).toBeGreaterThan(0);
+    expect(resynced).toBeGreaterThan(0);
+  });
+
+  it('N48: numbers rise over a burst, and their gaps are the losses it told', async () => {
+    const seen = await scenario<{ rising: boolean; first: number; missing: number; told: number }>(SCENARIOS, 'gaps');
+    expect(seen).toMatchObject({ rising: true, first: 1, missing: seen.told });
+    expect(seen.told).toBeGreaterThan(0);
+  });
+
+  it('N48: scripts see the same numbers, without a gap where nothing was lost', async () => {
+    expect(await scenario(SCENARIOS, 'numbersOfScripts')).toEqual({ rising: true, first: 1, last: 102, count: 102 });
+  });
+
+  it('takes a port that leaves its bridge for no deleted link', async ({ skip }) => {
+    const seen = await scenario(SCENARIOS, 'bridge');
+    if (seen === null) skip('this kernel has no bridges');
+    expect(seen).toEqual({
+      masters: ['va link-changed 16 master', 'va link-changed 16 master'],
+      left: ['netlink.link-changed', 'netlink.link-deleted', 'netlink.link-deleted'],
+      deleted: ['va link-deleted 17', 'vb link-deleted 17'],
+    });
+  });
+});

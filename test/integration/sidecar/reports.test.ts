@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+
+import type { Result } from '#core';
+
+import { eventually } from '../../kit/eventually.ts';
+import { testAction } from '../../kit/numbered.ts';
+import { hookYaml, startThread, type Thread } from '../../kit/thread.ts';
+import { manual } from './kit.ts';
+
+const DELIVERED: Result = { status: 'delivered' };
+const delivering = testAction(() => Promise.resolve(DELIVERED));
+
+/** What is stored is what was reported, and both ledgers balance (design section 7.1). */
+async function balanced(thread: Thread, hook: string, outcomes: Record<string, number>): Promise<void> {
+  await eventually(
+    async () => {
+      const [node] = await thread.ledger();
+      expect(node?.storedSequence).toBe(node?.ledger.outcomeSequence);
+      expect(node?.stored[hook]).toEqual(outcomes);
+      const own = node?.ledger.hooks.find(({ hook: id }) => id === hook);
+      expect(own).toMatchObject({
+        pending: 0,
+        outcomes,
+        routed: Object.values(outcomes).reduce((sum, n) => sum + n, 0),
+      });
+      for (const { heard, unmatched, routed, lost } of node?.ledger.sources ?? []) {
+        expect(heard).toBe(unmatched + routed + Object.values(lost).reduce((sum, n) => sum + n, 0));
+      }
+    },
+    { timeoutMs: 15_000, intervalMs: 50 },
+  );
+}
+
+describe('reports', () => {
+  it('pile up on disk while the control plane is away, and all arrive when it is back', async () => {
+    const { source, emit } = manual();
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [delivering],
+    });
+    await thread.controlPlane.supervisor.stop();
+    const count = 20_000;
+    for (let first = 0; first < count; first += 500)
+      await emit(Array.from({ length: 500 }, (_, index) => first + index));
+    await eventually(() => expect(thread.sidecar.journal.lastSequence).toBe(count), { timeoutMs: 15_000 });
+    const entries = thread.sidecar.journal.unreported(0, count);
+    expect(entries.filter(({ event, final }) => event ?? final).length).toBeLessThanOrEqual(4096);
+    await thread.startControlPlane();
+    await balanced(thread, 'trotline/all', { delivered: count });
+  });
+
+  it('go on where the control plane stands after it was restarted in the middle', async () => {
+    const { source, emit } = manual();
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [delivering],
+    });
+    for (let round = 0; round < 3; round++) {
+      await emit(Array.from({ length: 300 }, (_, index) => index));
+      await thread.controlPlane.supervisor.stop();
+      await thread.startControlPlane();
+    }
+    await balanced(thread, 'trotline/all', { delivered: 900 });
+  });
+
+  it('of a sidecar that ends are told to the last, with nothing unknown', async () => {
+    const { source, emit } = manual();
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [delivering],
+    });
+    await emit([1, 2, 3]);
+    await thread.stopSidecar();
+    const [node] = await thread.ledger();
+    expect(node).toMatchObject({
+      storedSequence: 3,
+      ledger: { outcomeSequence: 3, hooks: [{ pending: 0, routed: 3 }] },
+    });
+    await thread.startSidecar();
+    await eventually(async () => {
+      const [again] = await thread.ledger();
+      expect(again?.ledger.sources.map(({ heard, unknown }) => [heard, unknown])).toEqual([
+        [3, null],
+        [0, null],
+      ]);
+    });
+  });
+
+  it('show a pending event and why it waits, also to a control plane that was restarted', async () => {
+    const { source, emit } = manual();
+    const busy = testAction(() => Promise.resolve({ status: 'retry', reason: 'busy', afterMs: 60_000 }));
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [busy],
+    });
+    const shown = (): Promise<void> =>
+      eventually(async () => {
+        const [event] = await thread.events();
+        expect(event?.hooks[0]).toMatchObject({
+          outcome: 'pending',
+          waitsFor: 'busy',
+          attempts: [{ status: 'retry' }],
+        });
+      });
+    await emit([1]);
+    await shown();
+    await thread.controlPlane.supervisor.stop();
+    await thread.startControlPlane();
+    await shown();
+  });
+
+  it('tell a full journal by its health and by a count', async () => {
+    const { source, emit } = manual();
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [testAction(() => Promise.resolve({ status: 'retry', reason: 'busy' }))],
+      sidecar: { journalMaxBytes: 1 << 20, journalSegmentBytes: 65_536 },
+    });
+    for (let first = 0; first < 5000; first += 500)
+      await emit(Array.from({ length: 500 }, (_, index) => first + index));
+    await eventually(async () => {
+      const [node] = await thread.ledger();
+      const [life] = node?.ledger.sources ?? [];
+      expect(life?.lost['journal-full']).toBeGreaterThan(0);
+      expect(life?.heard).toBe((life?.routed ?? 0) + (life?.lost['journal-full'] ?? 0));
+      expect(node?.ledger.health).toContainEqual({ source: 'journal', status: 'degraded', reason: 'journal-full' });
+    });
+  });
+});
