@@ -11,6 +11,7 @@ const ACTIVE_AT_MOST = 1024;
 /** Pause of an entry that could not be worked on. */
 const DEFECT_PAUSE_MS = 2000;
 const STOPPED = new Error('the sidecar stopped during the attempt');
+const CHANGED = new Error('the hook was changed');
 
 /** Works off the entries of one hook: in turns, with pauses between them, until each has its outcome. */
 export class HookRunner {
@@ -22,6 +23,9 @@ export class HookRunner {
   #queue: Entry[] = [];
   readonly #active = new Set<Promise<void>>();
   readonly #paused = new Map<Entry, AbortController>();
+  /** Ends the waits of the current version's turns. */
+  #changed = new AbortController();
+  #waits = AbortSignal.any([this.#quit.signal, this.#changed.signal]);
   #runtime: HookRuntime;
   #limiter: Limiter | null = null;
   /** Turns under way, by version of the hook. */
@@ -53,11 +57,18 @@ export class HookRunner {
     this.#pump();
   }
 
-  /** A new version of the hook; rounds under way end with the old one, whose actions stop then. */
+  /**
+   * A new version of the hook. Attempts under way end with the old one, whose actions stop then; whatever waits begins anew
+   * with the new one at once: it may be the mend.
+   */
   async update(runtime: HookRuntime): Promise<void> {
     const old = this.#runtime;
     this.#runtime = runtime;
     this.#setLimit(runtime);
+    this.#changed.abort(CHANGED);
+    this.#changed = new AbortController();
+    this.#waits = AbortSignal.any([this.#quit.signal, this.#changed.signal]);
+    for (const entry of this.#wakeAll()) this.push(entry);
     await this.#retire(old);
   }
 
@@ -113,15 +124,15 @@ export class HookRunner {
 
   async #work(entry: Entry): Promise<void> {
     const runtime = this.#runtime;
-    const quit = this.#quit.signal;
+    const quit = this.#waits;
     this.#inUse.set(runtime, (this.#inUse.get(runtime) ?? 0) + 1);
     try {
       const { signal: stop } = this.#stop;
       const later = await takeTurn({ deps: this.#deps, runtime, limiter: this.#limiter, entry, quit, stop });
       if (later) this.#pause(entry, later);
     } catch (error) {
-      // It waits again, for the next process or for being dropped.
-      if (quit.aborted) this.#queue.push(entry);
+      // It waits again: for the next version, for the next process or for being dropped.
+      if (quit.aborted) this.#queue.unshift(entry);
       else {
         this.#deps.log.error({ hook: runtime.id, error }, 'entry could not be worked on');
         this.#pause(entry, { waitsFor: errorText(error), pauseMs: DEFECT_PAUSE_MS });

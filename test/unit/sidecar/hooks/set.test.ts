@@ -58,8 +58,8 @@ describe('a hook', () => {
     await test.run({}, [action]);
     await test.event();
     await test.run({ enabled: false }, [action], 'v2');
-    await test.clock.pass(60_000);
-    expect(action.ids).toHaveLength(3);
+    await test.settle();
+    expect(action.ids).toHaveLength(1);
     expect(await test.outcomes()).toMatchObject([{ outcome: 'dropped', reason: 'hook-disabled' }]);
   });
 
@@ -102,6 +102,17 @@ describe('a hook', () => {
     ends[0]?.(DELIVERED);
     await test.settle();
     expect(test.stopped).toEqual(['v1']);
+  });
+
+  it('that is changed tries what waits for a retry with the new version at once', async () => {
+    await using test = await bench();
+    const next = results(DELIVERED);
+    await test.run({}, [results(RETRY)]);
+    await test.event();
+    await test.run({ giveUpAfter: '1h' }, [next], 'v2');
+    await test.settle();
+    expect(next.ids).toHaveLength(1);
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'delivered', attempts: [{ status: 'retry' }, {}] }]);
   });
 
   it('keeps counting its limit when something else of it changes', async () => {
