@@ -37,16 +37,24 @@ describe.skipIf(missing !== null)('the netlink source on a real kernel', () => {
   });
 
   it('N42: with a buffer too small tells how many it lost, resyncs, and its ledger balances', async () => {
-    const { sum, lost, inTime, resynced } = await scenario<Burst>(SCENARIOS, 'overflow');
-    expect({ sum, inTime }).toEqual({ sum: 10_000, inTime: true });
-    expect(lost).toBeGreaterThan(0);
-    expect(resynced).toBeGreaterThan(0);
+    // An idle machine may keep up even so: the ledger must hold each time, and one of the bursts must have lost something.
+    let seen: Burst | null = null;
+    for (let burst = 0; burst < 8 && (seen?.lost ?? 0) === 0; burst++) {
+      seen = await scenario<Burst>(SCENARIOS, 'overflow');
+      expect(seen).toMatchObject({ sum: 10_000, inTime: true });
+    }
+    expect(seen?.lost).toBeGreaterThan(0);
+    expect(seen?.resynced).toBeGreaterThan(0);
   });
 
   it('N48: numbers rise over a burst, and their gaps are the losses it told', async () => {
-    const seen = await scenario<{ rising: boolean; first: number; missing: number; told: number }>(SCENARIOS, 'gaps');
-    expect(seen).toMatchObject({ rising: true, first: 1, missing: seen.told });
-    expect(seen.told).toBeGreaterThan(0);
+    let told = 0;
+    for (let burst = 0; burst < 8 && told === 0; burst++) {
+      const seen = await scenario<{ rising: boolean; first: number; missing: number; told: number }>(SCENARIOS, 'gaps');
+      expect(seen).toMatchObject({ rising: true, first: 1, missing: seen.told });
+      told = seen.told;
+    }
+    expect(told).toBeGreaterThan(0);
   });
 
   it('N48: scripts see the same numbers, without a gap where nothing was lost', async () => {
