@@ -1,8 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 
-import { AppError, Choice, Duration, type Infer, parseConfig, Type } from '#core';
+import { AppError, Choice, Duration, type Infer, parseArguments, parseConfig, Type } from '#core';
 
 /** What a control plane is started with. Every default is here and nowhere else. */
 export const ControlPlaneConfig = Type.Object(
@@ -35,24 +34,10 @@ Examples:
 
 /** Reads the command line. Null: help was asked for. Throws USAGE or a ConfigError. */
 export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): ControlPlaneConfig | null {
-  const option = { type: 'string' } as const;
-  let values;
-  try {
-    const options = {
-      data: option,
-      hooks: option,
-      api: option,
-      retention: option,
-      log: option,
-      help: { type: 'boolean', short: 'h' },
-    } as const;
-    values = parseArgs({ args: [...argv], options }).values;
-  } catch (error) {
-    throw new AppError('USAGE', error instanceof Error ? error.message : String(error));
-  }
-  const { help, data, hooks, ...rest } = values;
-  if (help) return null;
-  if (hooks === undefined) throw new AppError('USAGE', '--hooks is missing, expected a directory');
+  const values = parseArguments(argv, ['data', 'hooks', 'api', 'retention', 'log']);
+  if (!values) return null;
+  const { data, hooks, ...rest } = values;
+  if (hooks === undefined) throw new AppError('USAGE', '--hooks is missing, expected a directory (see --help)');
   return parseConfig(
     ControlPlaneConfig,
     { ...rest, hooks: resolve(hooks), data: dataFolder(data, env) },

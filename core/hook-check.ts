@@ -62,11 +62,30 @@ function checkAction(
   }
   const checked = checkConfig(schema, given.config);
   for (const issue of checked.issues) issues.push({ ...issue, path: `${path}/config${issue.path}` });
-  if (form !== 'nlmon' && type === 'script' && 'script' in given.config) {
-    const message = 'shell text is for nlmon documents only';
-    issues.push({ path: `${path}/config/script`, message, expected: '`command`, a list' });
-  }
+  if (form !== 'nlmon' && type === 'script') checkProgram(given.config, `${path}/config`, issues);
   return { type, config: isObject(checked.value) ? checked.value : given.config };
+}
+
+/** What the script action's schema cannot say, for it serves nlmon documents too. `./` is the document's folder. */
+function checkProgram(
+  { command, script }: { command?: unknown; script?: unknown },
+  path: string,
+  issues: Placed[],
+): void {
+  if (script !== undefined) {
+    const message = 'shell text is for nlmon documents only';
+    issues.push({ path: `${path}/script`, message, expected: '`command`, a list' });
+  } else if (command === undefined) {
+    issues.push({ path: `${path}/command`, message: 'is required' });
+  }
+  const program = listOf(command)[0];
+  if (typeof program !== 'string' || /^\.?\//.test(program)) return;
+  const message = `${JSON.stringify(program)} is no place of a program`;
+  issues.push({
+    path: `${path}/command/0`,
+    message,
+    expected: 'an absolute path, or ./ and a path beside the document',
+  });
 }
 
 function checkSource(source: string, { sources }: Vocabulary, issues: Placed[]): void {

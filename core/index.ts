@@ -1,3 +1,4 @@
+export { parseArguments } from './arguments.ts';
 export {
   type AddressedAnswer,
   type ClaimAnswer,
@@ -48,7 +49,7 @@ export { eventHookJsonSchema } from './json-schema.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
 export { createLog, createLogTo, type Log, type LogLevel } from './log.ts';
 export { ATTRIBUTE, SPAN, TRACER } from './names.ts';
-export { nearest } from './nearest.ts';
+export { didYouMean, nearest } from './nearest.ts';
 export {
   type Action,
   type ActionContext,

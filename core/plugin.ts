@@ -100,6 +100,8 @@ export interface ResultDetail {
   /** Captured output, bounded by the action. */
   readonly output?: string;
   readonly timedOut?: boolean;
+  /** How long the work itself took, milliseconds; without it the host's time counts, waiting for a place included. */
+  readonly durationMs?: number;
 }
 
 /** Expected ends are values. A throw from `handle` is a defect: counted, logged with stack, treated as rejected. */

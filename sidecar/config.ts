@@ -1,4 +1,7 @@
-import { type Infer, parseConfig, Type } from '#core';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+
+import { AppError, Choice, type Infer, parseArguments, parseConfig, Type } from '#core';
 
 /** What a sidecar is started with. */
 export const SidecarOptions = Type.Object(
@@ -10,9 +13,7 @@ export const SidecarOptions = Type.Object(
     upHooks: Type.Optional(
       Type.String({ pattern: '^/', description: 'Hook directory of `trotline up`, whose scripts may run.' }),
     ),
-    journalSync: Type.Unsafe<'none' | 'full'>({
-      type: 'string',
-      enum: ['none', 'full'],
+    journalSync: Choice(['none', 'full'], {
       default: 'none',
       description: 'full: durable also against power loss.',
     }),
@@ -30,4 +31,43 @@ export type SidecarOptions = Infer<typeof SidecarOptions>;
 
 export function parseSidecarOptions(input: unknown): SidecarOptions {
   return parseConfig(SidecarOptions, input, 'sidecar options');
+}
+
+export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR [options]
+
+  --control-plane ADDRESS  where the control plane listens: unix:/path/to.sock
+  --data DIR               folder of the journal, the last good hooks and the sidecar's id
+  --node NAME              name of this node (default: NODE_NAME, or the host's name)
+  --policy FILE            what hooks may do on this node (default: no programs, open internet only)
+  --up-hooks DIR           the policy of \`trotline up\`: programs in DIR, shell text, every destination
+  --journal-sync MODE      none, or full: durable also against power loss (default: none)
+
+Examples:
+  trotline sidecar --control-plane unix:/run/trotline/control-plane.sock --data /var/lib/trotline/sidecar
+  trotline sidecar --control-plane unix:/tmp/t/control-plane.sock --data /tmp/t/sidecar --policy policy.yaml
+`;
+
+/** Reads the command line. Null: help was asked for. Throws USAGE or a ConfigError. */
+export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): SidecarOptions | null {
+  const values = parseArguments(argv, ['control-plane', 'data', 'node', 'policy', 'up-hooks', 'journal-sync']);
+  if (!values) return null;
+  const {
+    'control-plane': controlPlane,
+    data,
+    node,
+    policy,
+    'up-hooks': upHooks,
+    'journal-sync': journalSync,
+  } = values;
+  if (controlPlane === undefined)
+    throw new AppError('USAGE', '--control-plane is missing, expected unix:/path/to.sock (see --help)');
+  if (data === undefined) throw new AppError('USAGE', '--data is missing, expected a folder (see --help)');
+  return parseSidecarOptions({
+    controlPlane,
+    data: resolve(data),
+    node: node ?? (env.NODE_NAME || hostname()),
+    policy: policy && resolve(policy),
+    upHooks: upHooks && resolve(upHooks),
+    journalSync,
+  });
 }

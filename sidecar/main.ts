@@ -1,25 +1,14 @@
 import { Socket } from 'node:net';
 import { userInfo } from 'node:os';
-import { parseArgs } from 'node:util';
 
 import { ConfigError, createLog, errorText, startTelemetry, systemClock, VERSION } from '#core';
 import { actions, sources } from '#plugins';
 
-import { parseSidecarOptions } from './config.ts';
+import { readArguments, type SidecarOptions, USAGE } from './config.ts';
 import { sidecarId } from './identity.ts';
 import { policyForUp, readPolicy, DEFAULT_POLICY } from './policy.ts';
 import { createSidecar } from './sidecar.ts';
 
-const { values } = parseArgs({
-  options: {
-    'control-plane': { type: 'string' },
-    data: { type: 'string' },
-    node: { type: 'string' },
-    policy: { type: 'string' },
-    'up-hooks': { type: 'string' },
-    'journal-sync': { type: 'string' },
-  },
-});
 const log = createLog('info');
 
 function fail(error: unknown): never {
@@ -27,9 +16,21 @@ function fail(error: unknown): never {
   process.exit(error instanceof ConfigError ? 2 : 1);
 }
 
-async function main(): Promise<void> {
-  const { 'control-plane': controlPlane, 'up-hooks': upHooks, 'journal-sync': journalSync, ...rest } = values;
-  const options = parseSidecarOptions({ ...rest, controlPlane, upHooks, journalSync });
+/** Wrong arguments are told to whoever typed them. */
+function readOptions(): SidecarOptions | null {
+  try {
+    return readArguments(process.argv.slice(2), process.env);
+  } catch (error) {
+    process.stderr.write(`error: ${errorText(error)}\n`);
+    return process.exit(2);
+  }
+}
+
+async function main(options: SidecarOptions | null): Promise<void> {
+  if (options === null) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const up =
     options.upHooks === undefined
       ? DEFAULT_POLICY
@@ -79,4 +80,4 @@ async function main(): Promise<void> {
   log.info({ node: options.node, sidecar: id }, 'sidecar running');
 }
 
-main().catch(fail);
+main(readOptions()).catch(fail);

@@ -47,10 +47,11 @@ export function addValidateCommand(hooks: Command, context: Context): void {
 
 async function filesAt(path: string): Promise<HookFile[]> {
   try {
-    return (await stat(path)).isDirectory()
-      ? await readDirectory(path)
-      : [{ file: path, text: await readFile(path, 'utf8') }];
+    if (!(await stat(path)).isDirectory()) return [{ file: path, text: await readFile(path, 'utf8') }];
+    const files = await readDirectory(path);
+    if (files.length > 0) return files;
   } catch (error) {
     throw new AppError('USAGE', `cannot read ${path}: ${errorText(error)}`, { cause: error });
   }
+  throw new AppError('USAGE', `${path} holds no hook files, expected *.yaml or *.yml`);
 }

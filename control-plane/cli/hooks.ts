@@ -192,7 +192,11 @@ function addStats(hooks: Command, context: Context): void {
     const client = await openClient(options, context);
     const rows = async (): Promise<readonly HookStats[]> => {
       const all = await client.get<HookStats[]>('/v1/stats');
-      return name === undefined ? all : all.filter(({ hook }) => hook === fullHookId(name));
+      if (name === undefined) return all;
+      const own = all.filter(({ hook }) => hook === fullHookId(name));
+      // One that has not run is a hook none the less; a name that is none is an error.
+      if (own.length === 0) await client.get<HookView>(hookPath(name));
+      return own;
     };
     await printList(STATS, rows, options, context);
   });

@@ -1,7 +1,7 @@
 /** All commands in one program; `main.ts` runs it, tests run parts of it. */
 import { CommanderError } from 'commander';
 
-import { VERSION } from '#core';
+import { AppError, VERSION } from '#core';
 
 import { Command, type Context } from './command.ts';
 import { errorData, exitCodeOf, renderError } from './errors.ts';
@@ -19,11 +19,27 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     await program(context).parseAsync([...argv], { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (wantsJson(argv)) terminal.out(`${JSON.stringify(errorData(error), null, 2)}\n`);
-    else terminal.err(renderError(error, terminal));
-    return exitCodeOf(error);
+    const known = error instanceof CommanderError ? usageError(error) : error;
+    if (known === null) return error instanceof CommanderError && error.exitCode === 0 ? 0 : 2;
+    if (wantsJson(argv)) terminal.out(`${JSON.stringify(errorData(known), null, 2)}\n`);
+    else terminal.err(renderError(known, terminal));
+    return exitCodeOf(known);
   }
+}
+
+/** The library's words for a wrong command line as ours; null: it printed help. */
+function usageError({ code, message }: CommanderError): AppError | null {
+  if (/^commander\.(help|version)/.test(code)) return null;
+  const text = message
+    .replace(/^error: /, '')
+    .replace(
+      /\n\(Did you mean (.*)\?\)$/s,
+      (_, names: string) => `; did you mean ${names.replaceAll(/[^\s,]+/g, '"$&"')}?`,
+    )
+    .replace(/\. Allowed choices are (.*)\.$/s, '; expected one of $1')
+    .replace(/\.$/, '')
+    .replaceAll("'", '"');
+  return new AppError('USAGE', text);
 }
 
 function wantsJson(argv: readonly string[]): boolean {
@@ -55,6 +71,9 @@ function program(context: Context): Command {
 
 /** Every command throws instead of ending the process, writes where we write, and proposes the nearest. */
 function configure(command: Command, writeOut: (text: string) => void, writeErr: (text: string) => void): void {
-  command.exitOverride().configureOutput({ writeOut, writeErr }).showSuggestionAfterError();
+  command
+    .exitOverride()
+    .configureOutput({ writeOut, writeErr, outputError: () => undefined })
+    .showSuggestionAfterError();
   for (const child of command.commands) configure(child, writeOut, writeErr);
 }

@@ -1,5 +1,5 @@
 /** What callers of the HTTP API may send; closed, so that a misspelt filter is an error and not everything. */
-import { Type } from '#core';
+import { Choice, OUTCOMES, Type } from '#core';
 
 const closed = { additionalProperties: false } as const;
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 512, description });
@@ -57,7 +57,7 @@ const filters = {
   type: Type.Optional(text('Canonical or short.')),
   hook: Type.Optional(text('namespace/name, or the name alone.')),
   node: Type.Optional(text('Node.')),
-  outcome: Type.Optional(text('One of the outcomes, or pending.')),
+  outcome: Type.Optional(Choice([...OUTCOMES, 'pending'], { description: 'What became of it for a hook.' })),
 };
 
 export const EventsQuery = Type.Object(

@@ -65,6 +65,19 @@ describe('the statistics of a hook', () => {
     expect(Math.abs(Date.now() - (lastAtMs ?? 0))).toBeLessThan(10_000);
   });
 
+  it('N27: leave out how long a program waited for one of the ten places', async () => {
+    await using scripts = await startScripts((folder) => ({
+      scripts: { 'nap.sh': sh('sleep 0.4') },
+      hooks: { 'a.yaml': hook('nap', [`${folder}/nap.sh`]) },
+    }));
+    await scripts.emit(20);
+    await scripts.outcomes(20);
+    const { executions, minMs, maxMs } = await scripts.stats('nap');
+    expect(executions).toBe(20);
+    expect(minMs).toBeGreaterThanOrEqual(400);
+    expect(maxMs).toBeLessThan(700);
+  });
+
   it('N28: are the same over the API, with the hook and alone', async () => {
     await using scripts = await mixedRun();
     const alone = await scripts.stats('mixed');

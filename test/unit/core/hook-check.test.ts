@@ -50,6 +50,15 @@ describe('checking a spec', () => {
       { actions: [{ type: 'script', config: { script: 'echo' } }] },
       ['/actions/0/config/script shell text is for nlmon documents only'],
     ],
+    [{ actions: [{ type: 'script' }] }, ['/actions/0/config/command is required']],
+    [
+      { actions: [{ type: 'script', config: { command: ['alert.sh'] } }] },
+      ['/actions/0/config/command/0 "alert.sh" is no place of a program'],
+    ],
+    [
+      { actions: [{ type: 'script', config: { command: ['../alert.sh'] } }] },
+      ['/actions/0/config/command/0 "../alert.sh" is no place of a program'],
+    ],
   ])('refuses %j', (spec, texts) => {
     expect(issues(spec)).toEqual(texts);
   });
