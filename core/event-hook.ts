@@ -162,11 +162,14 @@ export function whenUncoordinated({ spec }: Hook): 'act' | 'wait' | 'drop' {
   return spec.whenUncoordinated ?? (spec.actions.some(({ type }) => type === 'a2a') ? 'wait' : 'act');
 }
 
-/** SHA-256, hex, over JSON with sorted keys. */
+/** SHA-256, hex, over `canonicalJson`. */
 export function digestOf(value: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sorted(value)))
-    .digest('hex');
+  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+}
+
+/** JSON with sorted keys: equal values have one text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(sorted(value));
 }
 
 function sorted(value: unknown): unknown {

@@ -23,6 +23,7 @@ export {
 } from './errors.ts';
 export {
   API_VERSION,
+  canonicalJson,
   createHook,
   digestOf,
   EventHookDocument,

@@ -10,6 +10,7 @@ import {
 } from '#proto';
 
 import { CHANNEL_OPTIONS, channelCredentials, StreamLink } from './control-link.ts';
+import { createSlices } from './slices.ts';
 
 /** What became of one hook of a set; `failure` null: it runs. */
 export interface HookFate {
@@ -27,6 +28,8 @@ export interface ConfigClientOptions {
   readonly log: Log;
   /** The set that runs, and what became of its hooks; version '' none. */
   readonly held: () => { readonly version: string; readonly fates: readonly HookFate[] };
+  /** The version of a hook that runs, by `hookId`: one that is sent again unchanged is not read again. */
+  readonly runs: (id: string) => Hook | undefined;
   /** Makes the set run and tells what became of each hook; `refused` are those of it that are none. */
   readonly apply: (
     version: string,
@@ -109,9 +112,12 @@ export class ConfigClient implements Component {
     if (set.hooks.length === 0 && !set.explicitlyEmpty) throw new Error('the set is empty without saying so');
     const hooks: Hook[] = [];
     const refused: HookFate[] = [];
+    const slice = createSlices();
     for (const wire of set.hooks) {
+      await slice();
       try {
-        hooks.push(convert.hookFromProto(wire));
+        const running = this.#options.runs(hookId(wire));
+        hooks.push(running?.digest === wire.digest ? running : convert.hookFromProto(wire));
       } catch (error) {
         refused.push({ hook: wire, failure: errorText(error) });
         this.#options.log.warn({ hook: hookId(wire), error: errorText(error) }, 'hook refused');

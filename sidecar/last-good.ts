@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import {
+  canonicalJson,
   createHook,
   digestOf,
   errorText,
@@ -15,6 +17,8 @@ import {
   type Vocabulary,
 } from '#core';
 import { redact } from '#plugins/schemas';
+
+import { createSlices } from './slices.ts';
 
 const FORMAT = 1;
 
@@ -52,16 +56,27 @@ export async function writeLastGood(
   { version, hooks }: LastGood,
   { actions }: Vocabulary,
 ): Promise<void> {
-  const kept = hooks.map((hook) => {
-    const { namespace, name, form, spec } = hook;
+  const slice = createSlices();
+  const kept: string[] = [];
+  let whole = true;
+  for (const { namespace, name, form, spec, digest } of hooks) {
+    await slice();
     const bare = spec.actions.map(({ type, config }) => ({ type, config: redacted(actions.get(type), config) }));
-    return { namespace, name, form, spec: { ...spec, actions: bare } };
-  });
-  const whole = kept.every(({ form, spec }, index) => digestOf([form, spec]) === hooks[index]?.digest);
-  const body = { format: FORMAT, version: whole ? version : '', hooks: kept };
+    const body = { ...spec, actions: bare };
+    whole &&= digestOf([form, body]) === digest;
+    kept.push(canonicalJson({ namespace, name, form, spec: body }));
+  }
+  // The canonical JSON of `{ format, hooks, version }`, put together by hand: a thousand hooks at once would take too long.
+  const parts = [
+    `{"format":${FORMAT},"hooks":[`,
+    kept.join(','),
+    `],"version":${JSON.stringify(whole ? version : '')}}`,
+  ];
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part);
   const file = await open(`${path}.new`, 'w', 0o600);
   try {
-    await file.writeFile(JSON.stringify({ digest: digestOf(body), body }));
+    await file.writeFile([`{"digest":"${digest.digest('hex')}","body":`, ...parts, '}']);
     await file.datasync();
   } finally {
     await file.close();

@@ -208,6 +208,7 @@ function configuring(parts: SidecarParts, address: string, loader: HookLoader): 
     clock,
     log,
     held: () => loader.held,
+    runs: (id) => loader.runs(id),
     apply: async (pushed, hooks, refused) => {
       const fates = await loader.apply(pushed, hooks, refused);
       const whole = fates.every(({ failure }) => failure === null);

@@ -9,6 +9,7 @@ import {
   hookId,
   type Issue,
   readHookFile,
+  type ReadHooks,
   type RefusedHook,
   refuseDuplicates,
   type Vocabulary,
@@ -27,17 +28,26 @@ export interface HookFiles {
   readonly warnings: readonly Issue[];
   /** Ids of hooks that run on in an older version than the files have. */
   readonly kept: ReadonlySet<string>;
+  /** What each file said, so that one whose text is the same is not read again. */
+  readonly readings: ReadonlyMap<string, { readonly text: string; readonly read: ReadHooks }>;
 }
 
-export const NO_HOOK_FILES: HookFiles = { hooks: [], refused: [], warnings: [], kept: new Set() };
+export const NO_HOOK_FILES: HookFiles = {
+  hooks: [],
+  refused: [],
+  warnings: [],
+  kept: new Set(),
+  readings: new Map(),
+};
 
 /** Reads the files, sorted by name. `before`, the previous reading, holds the last good versions. Never throws. */
 export function readHookFiles(files: readonly HookFile[], vocabulary: Vocabulary, before: HookFiles): HookFiles {
   const refused: RefusedHook[] = [];
   const warnings: Issue[] = [];
   const kept = new Map<string, Hook>();
+  const readings = new Map<string, { text: string; read: ReadHooks }>();
   const inOrder = files.flatMap((file) => {
-    const read = readOne(file, vocabulary, before);
+    const read = readOne(file, vocabulary, before, readings);
     refused.push(...read.refused);
     warnings.push(...read.warnings);
     for (const { hook } of read.kept) kept.set(hookId(hook), hook);
@@ -58,6 +68,7 @@ export function readHookFiles(files: readonly HookFile[], vocabulary: Vocabulary
     refused: [...refused, ...unique.refused],
     warnings,
     kept: new Set([...kept].filter(([, hook]) => running.has(hook)).map(([id]) => id)),
+    readings,
   };
 }
 
@@ -69,7 +80,12 @@ interface OneFile {
   readonly kept: readonly { readonly hook: Hook; readonly line: number }[];
 }
 
-function readOne(source: HookFile, vocabulary: Vocabulary, before: HookFiles): OneFile {
+function readOne(
+  source: HookFile,
+  vocabulary: Vocabulary,
+  before: HookFiles,
+  readings: Map<string, { text: string; read: ReadHooks }>,
+): OneFile {
   const { file } = source;
   const known = before.hooks.filter((hook) => hook.origin?.file === file);
   const atOwnLine = (hook: Hook): { hook: Hook; line: number } => ({ hook, line: hook.origin?.line ?? 0 });
@@ -81,8 +97,11 @@ function readOne(source: HookFile, vocabulary: Vocabulary, before: HookFiles): O
   });
   if ('problem' in source) return whole([{ path: '', message: source.problem, file }]);
   try {
-    const read = readHookFile(source.text, file, vocabulary);
-    const hooks = read.hooks.map((hook) => anchored(hook, file));
+    const { text } = source;
+    const earlier = before.readings.get(file);
+    const read = earlier?.text === text ? earlier.read : readAnchored(text, file, vocabulary);
+    readings.set(file, { text, read });
+    const { hooks } = read;
     const ids = new Set(hooks.map(hookId));
     const kept = read.refused.flatMap(({ id, issues }) => {
       // An entry that lost its name may be any hook that is missing now: those stay.
@@ -90,7 +109,7 @@ function readOne(source: HookFile, vocabulary: Vocabulary, before: HookFiles): O
       const line = issues.find((issue) => issue.line !== undefined)?.line ?? 0;
       return known.filter((hook) => hookId(hook) === id).map((hook) => ({ hook, line }));
     });
-    return { ...read, hooks, kept: firstOfEach(kept) };
+    return { ...read, kept: firstOfEach(kept) };
   } catch (error) {
     return whole(error instanceof ConfigError ? error.issues : [{ path: '', message: errorText(error), file }]);
   }
@@ -98,6 +117,11 @@ function readOne(source: HookFile, vocabulary: Vocabulary, before: HookFiles): O
 
 function firstOfEach<T extends { readonly hook: Hook }>(kept: readonly T[]): T[] {
   return kept.filter((entry, index) => kept.findIndex(({ hook }) => hook === entry.hook) === index);
+}
+
+function readAnchored(text: string, file: string, vocabulary: Vocabulary): ReadHooks {
+  const read = readHookFile(text, file, vocabulary);
+  return { ...read, hooks: read.hooks.map((hook) => anchored(hook, file)) };
 }
 
 /** A program that begins with `./` is beside the hook's file, wherever that is. */

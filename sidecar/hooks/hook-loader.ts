@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 import {
   type Action,
   type ActionContext,
@@ -18,11 +16,9 @@ import {
 
 import type { HookFate } from '../config-client.ts';
 import { compileHook } from '../router.ts';
+import { createSlices } from '../slices.ts';
 import type { HookSet } from './hook-set.ts';
 import type { ActionInstance, HookRuntime } from './runtime.ts';
-
-/** Hooks that are compiled before the event loop gets a turn. */
-const SLICE = 10;
 
 export interface HookLoaderOptions {
   readonly set: HookSet;
@@ -55,6 +51,11 @@ export class HookLoader {
     return this.#options.set.runtimes.map(({ hook }) => hook);
   }
 
+  /** The version of a hook that runs. */
+  runs(id: string): Hook | undefined {
+    return this.#options.set.get(id)?.hook;
+  }
+
   get held(): { readonly version: string; readonly fates: readonly HookFate[] } {
     return { version: this.#version, fates: this.#fates };
   }
@@ -83,8 +84,9 @@ export class HookLoader {
     });
     const runtimes: HookRuntime[] = [];
     const fates: HookFate[] = [...refused];
-    for (const [index, hook] of hooks.entries()) {
-      if (index % SLICE === SLICE - 1) await nextTurn();
+    const slice = createSlices();
+    for (const hook of hooks) {
+      await slice();
       const { runtime, failure } = await this.#load(hook);
       if (runtime) runtimes.push(runtime);
       fates.push({ hook, failure });

@@ -4,6 +4,7 @@ import type { Log, TrotlineEvent } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
 import { createRouter, type RoutedHook, type Router } from '../router.ts';
+import { createSlices } from '../slices.ts';
 import { dropRemoved, HookRunner } from './runner.ts';
 import type { HookRuntime, RunnerDeps } from './runtime.ts';
 
@@ -77,14 +78,17 @@ export class HookSet {
       return;
     }
     const keep = new Set(runtimes.map(({ id }) => id));
-    this.#router = createRouter(runtimes);
     const work: Promise<unknown>[] = [];
+    const slice = createSlices();
+    // Runners first: nothing is routed to a hook that has none, nor to one whose runner is gone.
     for (const runtime of runtimes) {
+      await slice();
       const runner = this.#runners.get(runtime.id);
       if (!runner) this.#runners.set(runtime.id, new HookRunner(runtime, this.#deps));
       else if (runner.runtime !== runtime) work.push(runner.update(runtime));
       work.push(this.#adopt(runtime.id));
     }
+    this.#router = createRouter(runtimes);
     for (const [id, runner] of this.#runners) {
       if (keep.has(id)) continue;
       this.#runners.delete(id);

@@ -238,13 +238,30 @@ export class SegmentLog {
       const before = this.#file;
       this.#file = null;
       await before?.handle.close();
-      this.#file = { segment, handle: await this.#open(this.#path(segment), 'w', 0o600), written: 0 };
+      const handle = await this.#open(this.#path(segment), 'w', 0o600);
+      try {
+        if (this.#options.sync === 'full') await this.#syncFolder();
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+      this.#file = { segment, handle, written: 0 };
     }
     const file = this.#file;
     const { bytesWritten } = await file.handle.write(bytes, from, bytes.length - from, file.written);
     if (this.#options.sync === 'full') await file.handle.datasync();
     file.written += bytesWritten;
     return bytesWritten;
+  }
+
+  /** A new file's name is durable against power loss only with its folder. */
+  async #syncFolder(): Promise<void> {
+    const folder = await this.#open(this.#options.folder, 'r');
+    try {
+      await folder.datasync();
+    } finally {
+      await folder.close();
+    }
   }
 
   #grow(room: number): void {

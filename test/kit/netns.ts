@@ -1,11 +1,11 @@
 /**
- * Network tests run in a network namespace of their own, never in the machine's: the body is a script that runs in a child
- * process under `unshare`, and says what it saw as JSON lines.
+ * Tests that make links or mounts do so in a network and a mount namespace of their own, never in the machine's: the body is
+ * a script that runs in a child process under `unshare`, and says what it saw as JSON lines.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 
 const ROOT = process.getuid?.() === 0;
-const UNSHARE = ['unshare', ROOT ? '-n' : '-rn'] as const;
+const UNSHARE = ['unshare', ROOT ? '-nm' : '-rnm'] as const;
 
 export interface NetnsOptions {
   /** Put before `node`, in the namespace: `['setpriv', …]`. */

@@ -13,6 +13,13 @@ describe('reading a directory of hooks', () => {
     expect(files.refused).toEqual([]);
   });
 
+  it('reads a file again only when its text is another', () => {
+    const first = readTexts({ 'a.yaml': eventHook('one'), 'b.yaml': eventHook('two') });
+    const next = readTexts({ 'a.yaml': eventHook('one'), 'b.yaml': eventHook('two', '  run: sync') }, first);
+    expect(next.hooks[0]).toBe(first.hooks[0]);
+    expect(next.hooks[1]?.spec.run).toBe('sync');
+  });
+
   it('keeps the last good version of a refused hook, and takes the others of its file', () => {
     const first = readTexts({ 'a.yaml': `${eventHook('one')}---\n${eventHook('two')}` });
     const next = readTexts(

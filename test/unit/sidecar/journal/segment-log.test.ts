@@ -1,5 +1,5 @@
 import { open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
@@ -52,7 +52,48 @@ function disk() {
   return { state, open: opened };
 }
 
+/** Notes what is synced: paths in order, each once in a row. */
+function syncs() {
+  const paths: string[] = [];
+  const opened: typeof open = async (path, flags, mode) => {
+    const file = await open(path, flags, mode);
+    const datasync = file.datasync.bind(file);
+    return Object.assign(file, {
+      datasync: () => {
+        const name = basename(String(path));
+        if (paths.at(-1) !== name) paths.push(name);
+        return datasync();
+      },
+    });
+  };
+  return { paths, open: opened };
+}
+
 describe('a segment log', () => {
+  it('with full sync is on disk before it counts as written, new files with their folder', async () => {
+    using folder = temporaryFolder();
+    const { paths, open: noting } = syncs();
+    const log = logIn(folder.path, { sync: 'full', open: noting });
+    await log.open(() => undefined);
+    log.append(record('a'));
+    await log.flush();
+    log.roll(record('head'));
+    await log.flush();
+    const name = basename(folder.path);
+    expect(paths).toEqual([name, '0000000001.log', name, '0000000002.log']);
+    await log.close();
+  });
+
+  it('without it leaves the disk its time', async () => {
+    using folder = temporaryFolder();
+    const { paths, open: noting } = syncs();
+    const log = logIn(folder.path, { open: noting });
+    await log.open(() => undefined);
+    log.append(record('a'));
+    await log.close();
+    expect(paths).toEqual([]);
+  });
+
   it('gives back what was appended, in order, whatever its bytes are', async () => {
     using folder = temporaryFolder();
     const records = [record('a'), record('é😀'.repeat(100_000)), record(''), record('\0\n')];
