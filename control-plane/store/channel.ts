@@ -38,6 +38,8 @@ export async function openChannel<Calls>(
   let outbox: { id: number; kind: keyof Calls; request: unknown }[] = [];
   let lastId = 0;
   let gone: AppError | null = null;
+  let isReady = false;
+  let isEnding = false;
 
   const fail = (reason: string): void => {
     gone ??= new AppError('STORE_FAILED', `store thread ${name} ${reason}`);
@@ -64,11 +66,15 @@ export async function openChannel<Calls>(
     worker.on('exit', () => {
       fail('has ended');
       reject(gone ?? new Error('ended'));
+      // Nothing works without it: the process ends and is started anew.
+      if (isReady && !isEnding) throw gone ?? new Error('ended');
     });
     worker.on('message', (message: ThreadMessage) => {
       if (message.kind === 'replies') message.replies.forEach(settle);
-      else if (message.kind === 'ready') resolve();
-      else if (message.kind === 'failed') reject(new AppError(message.failure.code, message.failure.message));
+      else if (message.kind === 'ready') {
+        isReady = true;
+        resolve();
+      } else if (message.kind === 'failed') reject(new AppError(message.failure.code, message.failure.message));
       else onUnasked(message);
     });
   });
@@ -86,6 +92,7 @@ export async function openChannel<Calls>(
         outbox.push({ id, kind, request });
       }),
     async end() {
+      isEnding = true;
       await worker.terminate();
     },
   };
