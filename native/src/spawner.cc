@@ -8,6 +8,7 @@
  * so the next spawner never begins beside them.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -270,9 +271,16 @@ void prepare(const char* lockPath) {
   if (epoll_ctl(epollFd, EPOLL_CTL_ADD, kRequests, &event) < 0) giveUp("epoll_ctl");
 }
 
+/** Programs have their share of the processors, but do not interrupt the sidecar whenever one of them wakes up. */
+void beConsiderate() {
+  const sched_param none{};
+  sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 int run(const char* lockPath) {
   setSignals();
   setsid();
+  beConsiderate();
   if (chdir("/") < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) giveUp("prctl");
   prepare(lockPath);
   uint8_t ready[9];

@@ -101,6 +101,12 @@ describe('what a program is given', () => {
     expect(dumped.output.split('\n').sort()).toEqual(['', 'A=$(id)', 'B=x=y', 'C=']);
   });
 
+  it('has its share of the processors without interrupting whoever runs', async () => {
+    // Field 41 of proc_pid_stat(5): 3 is SCHED_BATCH.
+    const asked = await (await open()).run(shell('set -- $(cat /proc/self/stat); shift 40; echo $1'), never);
+    expect(asked.output).toBe('3\n');
+  });
+
   it('has three descriptors, of which the first is /dev/null', async () => {
     const spawner = await open({ lockFile });
     // The last one is that of the listing itself.
