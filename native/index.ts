@@ -1,4 +1,5 @@
 export { loadAddon } from './addon.ts';
+export { type FileLock, tryLockFile } from './file-lock.ts';
 export { NativeError, NativeUnavailableError, errnoName } from './errors.ts';
 export { openNetlinkReader, openNetlinkSocket } from './netlink.ts';
 export type {

@@ -107,6 +107,7 @@ export interface NativeReader {
 export interface NativeAddon {
   readonly NetlinkReader: new (options: NetlinkReaderOptions) => NativeReader;
   openNetlinkSocket(): number;
+  tryLock(fd: number): boolean;
 }
 
 /** Same names and order as `Column` in `src/addon.cc`. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { AppError } from '#core';
+import { AppError, isObject } from '#core';
 
 /** The sidecar's stable id: made once in a data folder. Its claims and report sequence belong to it. */
 export async function sidecarId(data: string): Promise<string> {
@@ -15,10 +15,22 @@ export async function sidecarId(data: string): Promise<string> {
     throw new AppError('STORE_FAILED', `${path} holds no sidecar id: ${JSON.stringify(id.slice(0, 40))}`);
   }
   const id = randomUUID();
-  const file = await open(`${path}.new`, 'w', 0o600);
-  await file.writeFile(`${id}\n`);
-  await file.datasync();
-  await file.close();
-  await rename(`${path}.new`, path);
-  return id;
+  const mine = `${path}.${id}`;
+  const file = await open(mine, 'wx', 0o600);
+  try {
+    await file.writeFile(`${id}\n`);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await link(mine, path);
+    return id;
+  } catch (error) {
+    // Another one was first: its id is the folder's.
+    if (isObject(error) && error.code === 'EEXIST') return await sidecarId(data);
+    throw error;
+  } finally {
+    await unlink(mine);
+  }
 }

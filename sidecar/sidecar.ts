@@ -24,6 +24,7 @@ import { NodeClaims } from './claims/node-claims.ts';
 import { ConfigClient } from './config-client.ts';
 import type { SidecarOptions } from './config.ts';
 import { checkAddress } from './control-link.ts';
+import { DataLock } from './data-lock.ts';
 import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
 import { HookLoader } from './hooks/hook-loader.ts';
 import { HookSet } from './hooks/hook-set.ts';
@@ -114,6 +115,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
 
   const supervisor = new Supervisor(log);
   supervisor.add('process', stayingAlive());
+  supervisor.add('data', new DataLock({ data: options.data, clock, log }));
   supervisor.add('journal', journaling(journal, nodeClaims, pipeline, parts));
   supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
   supervisor.add('reports', reporter);

@@ -1,6 +1,8 @@
 #include <napi.h>
+#include <sys/file.h>
 
 #include <atomic>
+#include <cerrno>
 #include <limits>
 #include <memory>
 #include <string_view>
@@ -287,9 +289,18 @@ Napi::Value openNetlinkSocket(const Napi::CallbackInfo& info) {
   }
 }
 
+/** Takes the lock of an open file, which goes with its last descriptor; false: another process has it. */
+Napi::Value tryLock(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
+  if (errno == EWOULDBLOCK) return Napi::Boolean::New(info.Env(), false);
+  throw toError(info.Env(), SystemError("flock", errno));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NetlinkReader", Reader::define(env));
   exports.Set("openNetlinkSocket", Napi::Function::New<openNetlinkSocket>(env, "openNetlinkSocket"));
+  exports.Set("tryLock", Napi::Function::New<tryLock>(env, "tryLock"));
   return exports;
 }
 
