@@ -41,7 +41,7 @@ export function createControlPlane({ config, log, clock = systemClock }: Control
     services: [
       createConfigService({ hooks, sidecars, log }),
       createClaimService(store, log),
-      createReportService(store, log),
+      createReportService(store, log, (id, health) => sidecars.reported(id, health)),
     ],
     log,
   });

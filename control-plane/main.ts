@@ -1,5 +1,6 @@
 /** The control plane's process: argv, env, signals, exit code. */
 import { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { AppError, createLog, errorText, startTelemetry } from '#core';
 
@@ -8,6 +9,7 @@ import { createControlPlane } from './control-plane.ts';
 
 /** Below the grace period of a pod. */
 const DRAIN_MS = 10_000;
+const LOOK_MS = 50;
 
 async function main(): Promise<void> {
   const config = readArguments(process.argv.slice(2), process.env);
@@ -17,7 +19,12 @@ async function main(): Promise<void> {
   }
   const log = createLog(config.log);
   const telemetry = await startTelemetry('trotline-control-plane', process.env);
-  const { supervisor } = createControlPlane({ config, log });
+  const { supervisor, sidecars } = createControlPlane({ config, log });
+  /** Sidecars of this machine end with the same parent, and drain into us. */
+  const lastSidecar = async (): Promise<void> => {
+    const end = performance.now() + DRAIN_MS;
+    while (performance.now() < end && sidecars.list().some(({ connected }) => connected)) await pause(LOOK_MS);
+  };
   let stopping: Promise<void> | null = null;
   const stop = (why: string, exitCode: number): void => {
     if (stopping) process.exit(1);
@@ -39,7 +46,7 @@ async function main(): Promise<void> {
     // `trotline up` holds the other end: when it is gone, however it ended, so are we.
     const parent = new Socket({ fd: Number(process.env.TROTLINE_PARENT_FD) });
     parent
-      .on('close', () => stop('parent is gone', 0))
+      .on('close', () => void lastSidecar().then(() => stop('parent is gone', 0)))
       .on('error', () => undefined)
       .resume();
   }

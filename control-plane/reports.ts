@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 
 import type { Span } from '@opentelemetry/api';
 
-import { AppError, ATTRIBUTE, endDefect, type Log, type ReportBatch, SPAN, startSpan } from '#core';
+import { AppError, ATTRIBUTE, endDefect, type Log, type ReportBatch, type SourceHealth, SPAN, startSpan } from '#core';
 import { convert, PublishRequest, type PublishResponse, ReportServiceService } from '#proto';
 
 import { decodeRequest, endWithError, type GrpcService, readRequests } from './server.ts';
@@ -14,7 +14,8 @@ const MAX_UNSTORED_BYTES = 8 * 2 ** 20;
 
 type Call = ServerDuplexStream<Buffer, PublishResponse>;
 
-export function createReportService(store: Store, log: Log): GrpcService {
+/** `onHealth` hears what a sidecar's sources say of themselves, also when the store cannot take it. */
+export function createReportService(store: Store, log: Log, onHealth: OnHealth = () => undefined): GrpcService {
   const serve = async (call: Call): Promise<void> => {
     let ended = false;
     const fail = (error: unknown): void => {
@@ -24,7 +25,7 @@ export function createReportService(store: Store, log: Log): GrpcService {
     const acknowledge = (stored: number): void => {
       if (!ended && !call.cancelled) call.write({ storedSequence: BigInt(stored) });
     };
-    const receiver = createReceiver(store, acknowledge, fail);
+    const receiver = createReceiver(store, { acknowledge, fail, onHealth });
     try {
       await readRequests(call, (bytes) => receiver.receive(bytes));
       await receiver.allStored();
@@ -36,12 +37,20 @@ export function createReportService(store: Store, log: Log): GrpcService {
   return { definition, implementation: { publish: (call: Call) => void serve(call) } };
 }
 
+export type OnHealth = (sidecarId: string, health: readonly SourceHealth[]) => void;
+
+interface Told {
+  readonly acknowledge: (stored: number) => void;
+  readonly fail: (error: unknown) => void;
+  readonly onHealth: OnHealth;
+}
+
 const definition = {
   publish: { ...ReportServiceService.publish, requestDeserialize: (bytes: Buffer): Buffer => bytes },
 };
 
 /** Several batches of a stream are at the store at once, in order, so that they share a commit. */
-function createReceiver(store: Store, acknowledge: (stored: number) => void, fail: (error: unknown) => void) {
+function createReceiver(store: Store, { acknowledge, fail, onHealth }: Told) {
   let from: Sender | null = null;
   let unstoredBytes = 0;
   let last: Promise<void> = Promise.resolve();
@@ -55,6 +64,7 @@ function createReceiver(store: Store, acknowledge: (stored: number) => void, fai
         acknowledge(await store.storedSequence(from.sidecarId));
       }
       if (isEmpty(request)) return;
+      if (batch.ledger) onHealth(from.sidecarId, batch.ledger.health);
       const spans = storeSpans(batch, from.node);
       const stored = (sequence: number): void => {
         unstoredBytes -= bytes.length;

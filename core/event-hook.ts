@@ -93,16 +93,18 @@ export type EventHookSpec = Infer<typeof EventHookSpec>;
 
 /** Names of hooks: text without what breaks a path, a line or UTF-8. `namespace/name` must have one reading. */
 const NAME_CHARACTER = '[^\\p{Cc}\\p{Cs}/]';
+/** No path element of its own. */
+const NO_DOTS = '(?!\\.{1,2}$)';
 
 /** As foreign forms have it: any text of 1 to 253 characters, kept byte-exact. */
 export const ForeignName = Type.String({
-  pattern: `^${NAME_CHARACTER}{1,${MAX_NAME_LENGTH}}$`,
+  pattern: `^${NO_DOTS}${NAME_CHARACTER}{1,${MAX_NAME_LENGTH}}$`,
   'x-expected': `1 to ${MAX_NAME_LENGTH} characters, no / and no control characters`,
   description: 'Unique in its namespace.',
 });
 
 const Name = Type.String({
-  pattern: `^(?! )${NAME_CHARACTER}{1,${MAX_NAME_LENGTH}}(?<! )$`,
+  pattern: `^(?! )${NO_DOTS}${NAME_CHARACTER}{1,${MAX_NAME_LENGTH}}(?<! )$`,
   'x-expected': `1 to ${MAX_NAME_LENGTH} characters, no / and no control characters, no space at an end`,
   description: 'Unique in its namespace.',
 });
@@ -117,7 +119,7 @@ export const EventHookDocument = Type.Object(
         name: Name,
         namespace: Type.String({
           default: OWN_NAMESPACE,
-          pattern: `^${NAME_CHARACTER}{1,63}$`,
+          pattern: `^${NO_DOTS}${NAME_CHARACTER}{1,63}$`,
           'x-expected': '1 to 63 characters, no / and no control characters',
           description: "Whose hook it is; the default is the administrator's.",
         }),

@@ -117,13 +117,10 @@ function checkCondition(text: string, issues: Placed[], warnings: Placed[]): voi
   try {
     for (const { offset, message } of compileCondition(text).warnings) warnings.push({ path, message, offset });
   } catch (error) {
+    if (error instanceof FilterError)
+      issues.push(...error.all.map(({ message, expected, offset }) => ({ path, message, expected, offset })));
     // A defect in here refuses this hook, and no other.
-    const defect = { path, message: errorText(error) };
-    issues.push(
-      error instanceof FilterError
-        ? { path, message: error.reason, expected: error.expected, offset: error.offset }
-        : defect,
-    );
+    else issues.push({ path, message: errorText(error) });
   }
 }
 

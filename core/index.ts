@@ -72,6 +72,7 @@ export {
   ATTEMPT_STATUSES,
   type AttemptRecord,
   type AttemptStatus,
+  EXPIRY,
   type HookLedger,
   type Ledger,
   type OutcomeName,

@@ -45,12 +45,16 @@ export interface OutcomeRecord {
   readonly attempts: readonly AttemptRecord[];
 }
 
+/** What a pending event waits for when no attempt follows any more: `giveUpAfter` ends before the next one. */
+export const EXPIRY = 'expiry';
+
 /** How a pending event stands; not durable. */
 export interface ProgressRecord {
   readonly eventId: string;
   readonly hook: string;
   readonly attempts: readonly AttemptRecord[];
   readonly waitsFor: string;
+  /** Wall clock, milliseconds since the epoch; with EXPIRY when it ends. */
   readonly nextAttemptMs: number;
 }
 

@@ -10,7 +10,11 @@ export const vocabulary: Vocabulary = {
     ['script', script],
     ['webhook', webhook],
   ]),
-  sources: new Map<string, readonly string[]>([['netlink', netlink]]),
+  sources: new Map<string, readonly string[]>([
+    ['netlink', netlink],
+    // The sidecar's own word: what it could not take in while its disk was full or failing.
+    ['journal', ['journal.lost']],
+  ]),
 };
 
 export { redact, resolveSecrets, type SecretReference } from './secrets.ts';

@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 
 import {
   canonicalJson,
+  type Clock,
+  type Component,
   createHook,
   digestOf,
   errorText,
@@ -44,6 +46,62 @@ export async function readLastGood(path: string, log: Log): Promise<LastGood | n
   } catch (error) {
     log.warn({ path, error: errorText(error) }, 'last good config not usable');
     return null;
+  }
+}
+
+/** While the disk fails. */
+const RETRY_MS = 1000;
+
+export interface LastGoodFileOptions {
+  readonly path: string;
+  readonly vocabulary: Vocabulary;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Keeps the newest set on disk: what cannot be written now is written as soon as it can be. */
+export class LastGoodFile implements Component {
+  readonly #options: LastGoodFileOptions;
+  readonly #halt = new AbortController();
+  #next: LastGood | null = null;
+  #writing: Promise<void> | null = null;
+  #failing = false;
+
+  constructor(options: LastGoodFileOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it is on disk, or after the first try that failed: what runs, runs, also when it cannot be kept yet. */
+  async keep(lastGood: LastGood): Promise<void> {
+    this.#next = lastGood;
+    if (this.#failing) return;
+    const tried = Promise.withResolvers<void>();
+    this.#writing ??= this.#write(tried.resolve).finally(() => (this.#writing = null));
+    await Promise.race([this.#writing, tried.promise]);
+  }
+
+  async stop(): Promise<void> {
+    this.#halt.abort(new Error('stopped'));
+    await this.#writing;
+  }
+
+  async #write(onFailure: () => void): Promise<void> {
+    const { path, vocabulary, clock, log } = this.#options;
+    while (this.#next !== null) {
+      const lastGood = this.#next;
+      try {
+        await writeLastGood(path, lastGood, vocabulary);
+        if (this.#failing) log.info({ path }, 'last good config written after all');
+        this.#failing = false;
+        if (this.#next === lastGood) this.#next = null;
+      } catch (error) {
+        if (!this.#failing) log.error({ path, error: errorText(error) }, 'last good config not written, tried again');
+        this.#failing = true;
+        onFailure();
+        await clock.sleep(RETRY_MS, this.#halt.signal).catch(() => undefined);
+        if (this.#halt.signal.aborted) return;
+      }
+    }
   }
 }
 

@@ -62,6 +62,10 @@ export class Pipeline {
   readonly #deps: PipelineDeps;
   #lives: Life[] = [];
   readonly #closed = new AbortController();
+  /** Matched events that the journal did not take, by reason, and not told of yet. */
+  readonly #untaken = new Map<string, number>();
+  /** The pipeline as a source of its own, from the first loss on. */
+  #own: Life | null = null;
   /** The sources' counts changed since they were last written down. */
   #dirty = false;
 
@@ -76,10 +80,7 @@ export class Pipeline {
 
   /** For one life of a source, whose sequence starts at 1. */
   intake(source: string): Intake {
-    const id = randomBytes(6).toString('hex');
-    const counts = { heard: 0, unmatched: 0, routed: 0, lost: {}, sequence: 0 };
-    const life: Life = { source, life: id, ...counts, ended: false, turn: Promise.resolve() };
-    this.#lives.push(life);
+    const life = this.#begin(source);
     return {
       emit: (drafts) => this.#emit(life, drafts),
       lost: (reason, count) => {
@@ -93,6 +94,34 @@ export class Pipeline {
         this.#dirty = true;
       },
     };
+  }
+
+  #begin(source: string): Life {
+    const id = randomBytes(6).toString('hex');
+    const counts = { heard: 0, unmatched: 0, routed: 0, lost: {}, sequence: 0 };
+    const life: Life = { source, life: id, ...counts, ended: false, turn: Promise.resolve() };
+    this.#lives.push(life);
+    return life;
+  }
+
+  /** A full disk is an event of its own, with a count, as soon as it can be journaled (design section 7.1). */
+  async tellUntaken(): Promise<void> {
+    if (this.#untaken.size === 0 || this.#deps.journal.refusing !== null) return;
+    const life = (this.#own ??= this.#begin('journal'));
+    const drafts = [...this.#untaken].map(([reason, count]): EventDraft => ({
+      type: 'journal.lost',
+      subject: `${count} events lost`,
+      time: this.#deps.clock.now(),
+      sequence: ++life.sequence,
+      synthetic: true,
+      interface: '',
+      namespace: '',
+      messageType: 0,
+      eventType: 0,
+      attributes: { 'journal.lost': count, 'journal.reason': reason },
+    }));
+    this.#untaken.clear();
+    await this.#emit(life, drafts);
   }
 
   /** Order is kept, also between batches of one life. */
@@ -110,13 +139,13 @@ export class Pipeline {
     const begun: Promise<void>[] = [];
     for (let at = 0; at < drafts.length; at += SLICE) {
       if (at > 0) await nextTurn();
-      begun.push(this.#begin(drafts.slice(at, at + SLICE).flatMap((draft) => this.#take(life, draft))));
+      begun.push(this.#journaled(drafts.slice(at, at + SLICE).flatMap((draft) => this.#take(life, draft))));
     }
     return begun;
   }
 
   /** Durable first, then their hooks have them. */
-  async #begin(entries: readonly Entry[]): Promise<void> {
+  async #journaled(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     await this.#deps.journal.flush();
     for (const entry of entries) this.#deps.hooks.run(entry);
@@ -161,6 +190,7 @@ export class Pipeline {
     const refusing = journal.refusing;
     if (refusing !== null) {
       if (!draft.synthetic) this.#lose(life, refusing, 1);
+      this.#untaken.set(refusing, (this.#untaken.get(refusing) ?? 0) + 1);
       return NONE;
     }
     if (!draft.synthetic) life.routed++;

@@ -29,7 +29,7 @@ import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
 import { HookLoader } from './hooks/hook-loader.ts';
 import { HookSet } from './hooks/hook-set.ts';
 import { Journal } from './journal/journal.ts';
-import { readLastGood, writeLastGood } from './last-good.ts';
+import { LastGoodFile, readLastGood } from './last-good.ts';
 import { Pipeline } from './pipeline.ts';
 import { allowsAction, type NodePolicy } from './policy.ts';
 import { ProgramHost } from './program-host.ts';
@@ -113,6 +113,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     hosts.push(new SourceHost({ definition, config: {}, node: options.node, pipeline, clock, log }));
   }
 
+  const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });
+
   const supervisor = new Supervisor(log);
   supervisor.add('process', stayingAlive());
   supervisor.add('data', new DataLock({ data: options.data, clock, log }));
@@ -122,7 +124,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('programs', programs);
   supervisor.add('fetch', { stop: () => fetch.close() });
   supervisor.add('hooks', recovering(hooks, loader, journal, options, log));
-  supervisor.add('config', configuring(parts, address, loader));
+  supervisor.add('last good', lastGood);
+  supervisor.add('config', configuring(parts, address, loader, lastGood));
   for (const host of hosts) supervisor.add('source', host);
   return {
     start: () => supervisor.start(),
@@ -160,6 +163,7 @@ function journaling(
     while (!halt.signal.aborted) {
       await clock.sleep(COUNTERS_MS, halt.signal).catch(() => undefined);
       if (halt.signal.aborted || journal.failing !== null) continue;
+      await pipeline.tellUntaken();
       await pipeline.writeCounters(true);
       await nodeClaims.expire();
     }
@@ -198,9 +202,8 @@ function recovering(
   };
 }
 
-function configuring(parts: SidecarParts, address: string, loader: HookLoader): Component {
+function configuring(parts: SidecarParts, address: string, loader: HookLoader, lastGood: LastGoodFile): Component {
   const { options, sidecarId, version, clock, log } = parts;
-  const path = join(options.data, 'hooks.json');
   return new ConfigClient({
     address,
     sidecarId,
@@ -214,10 +217,7 @@ function configuring(parts: SidecarParts, address: string, loader: HookLoader): 
     apply: async (pushed, hooks, refused) => {
       const fates = await loader.apply(pushed, hooks, refused);
       const whole = fates.every(({ failure }) => failure === null);
-      // What runs, runs, also when it cannot be kept.
-      await writeLastGood(path, { version: whole ? pushed : '', hooks: loader.running }, vocabulary).catch(
-        (error: unknown) => log.error({ path, error: errorText(error) }, 'last good config not written'),
-      );
+      await lastGood.keep({ version: whole ? pushed : '', hooks: loader.running });
       return fates;
     },
   });

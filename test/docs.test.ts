@@ -207,7 +207,7 @@ async function helpOf(words: readonly string[]): Promise<string> {
   const out = (text: string): void => void (said += text);
   const terminal = { out, err: out, width: 100, interactive: false, paint: (_: unknown, text: string) => text };
   const { signal } = new AbortController();
-  await run([...words, '--help'], { terminal, env: {}, signal, urgent: signal, exitCode: 0 });
+  await run([...words, '--help'], { terminal, env: {}, signal, urgent: signal, exitCode: 0, heedsStop: false });
   return said;
 }
 

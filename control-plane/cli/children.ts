@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 
-import { isObject } from '#core';
+import { errorText, isObject } from '#core';
 
 /** A log file is put aside at this size; so many old ones stay. */
 const LOG_BYTES = 5 << 20;
@@ -116,32 +116,56 @@ function recordOf(line: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** A log file that puts itself aside when it has grown: `.1`, `.2`. */
+/** A log file that puts itself aside when it has grown: `.1`, `.2`. On a disk that fails the log goes, and nothing else. */
 export class RotatingFile {
   readonly #path: string;
-  #fd: number;
-  #bytes: number;
+  readonly #onTrouble: (reason: string) => void;
+  #fd: number | null = null;
+  #bytes = 0;
+  #failing = false;
 
-  constructor(path: string) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  /** `onTrouble`: once for each time that the file cannot be written. */
+  constructor(path: string, onTrouble: (reason: string) => void) {
     this.#path = path;
-    this.#fd = openSync(path, 'a', 0o600);
-    this.#bytes = statSync(path).size;
+    this.#onTrouble = onTrouble;
+    this.#attempt(() => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
   }
 
   write(text: string): void {
-    this.#bytes += writeSync(this.#fd, text);
-    if (this.#bytes < LOG_BYTES) return;
-    closeSync(this.#fd);
-    for (let number = OLD_LOGS; number > 1; number--)
-      moveIfThere(`${this.#path}.${number - 1}`, `${this.#path}.${number}`);
-    moveIfThere(this.#path, `${this.#path}.1`);
-    this.#fd = openSync(this.#path, 'a', 0o600);
-    this.#bytes = 0;
+    this.#attempt(() => {
+      this.#fd ??= this.#open();
+      this.#bytes += writeSync(this.#fd, text);
+      if (this.#bytes >= LOG_BYTES) this.#rotate(this.#fd);
+    });
   }
 
   close(): void {
-    closeSync(this.#fd);
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+
+  #open(): number {
+    const fd = openSync(this.#path, 'a', 0o600);
+    this.#bytes = statSync(this.#path).size;
+    return fd;
+  }
+
+  #rotate(fd: number): void {
+    this.#fd = null;
+    closeSync(fd);
+    for (let number = OLD_LOGS; number > 1; number--)
+      moveIfThere(`${this.#path}.${number - 1}`, `${this.#path}.${number}`);
+    moveIfThere(this.#path, `${this.#path}.1`);
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) this.#onTrouble(errorText(error));
+      this.#failing = true;
+    }
   }
 }
 

@@ -15,6 +15,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Aborts on a second one: leave at once. */
   readonly urgent: AbortSignal;
+  /** Set by commands that end by themselves when `signal` aborts; the others a signal ends at once. */
+  heedsStop: boolean;
   /** Says how the process shall end when nothing was thrown. */
   exitCode: number;
 }
@@ -55,6 +57,7 @@ export async function printList<R>(
 ): Promise<void> {
   const { terminal, signal } = context;
   const render = async (): Promise<string> => renderList(listing, await fetchRows(), options.output, terminal);
+  context.heedsStop = options.watch === true;
   let text = await render();
   terminal.out(text);
   while (options.watch && !signal.aborted) {

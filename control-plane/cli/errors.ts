@@ -39,7 +39,9 @@ export function renderRefused(
 ): string {
   return refused
     .map((one) => {
-      const name = one.id === null ? `a hook of ${one.file}` : `hook "${one.id.replace(/^trotline\//, '')}"`;
+      const whole = one.issues.every(({ path }) => path === '');
+      const name =
+        one.id === null ? `${whole ? '' : 'a hook of '}${one.file}` : `hook "${one.id.replace(/^trotline\//, '')}"`;
       const head = `${terminal.paint('red', 'error:')} ${safe(name)} refused (${count(one.issues.length, 'problem')})\n`;
       const then = now(one);
       return `${head}${renderIssues(one.issues, terminal)}${then === '' ? '' : `${safe(then)}\n`}`;

@@ -1,6 +1,6 @@
 import type { EventDetail } from '../store/types.ts';
-import { hookText, shortType } from './event-text.ts';
-import { duration, safe, type Terminal, timeText } from './output.ts';
+import { distinct, hookText, shortType } from './event-text.ts';
+import { duration, isoTime, safe, type Terminal, timeText } from './output.ts';
 
 /** Lines of captured output that are shown of an attempt. */
 const OUTPUT_LINES = 20;
@@ -34,8 +34,10 @@ export function showEvent({ id, event, hooks }: EventDetail, terminal: Terminal,
 function attemptLines({ attempts }: EventDetail['hooks'][number], { paint }: Terminal): string[] {
   return attempts.flatMap(
     ({ action, actionType, number, status, reason, detail, output, startedMs, durationMs, timedOut }) => {
-      const words = [status, timedOut ? 'timed out' : '', detail, reason].filter((word) => word !== '').join(', ');
-      const head = `  ${timeText(startedMs)}  ${safe(actionType)}[${action}] attempt ${number}: ${safe(words)} (${duration(durationMs)})\n`;
+      const words = distinct([status, timedOut && !detail.startsWith('timed out') ? 'timed out' : '', detail, reason]);
+      // How long an attempt ran that a crash cut short, nobody saw.
+      const took = status === 'interrupted' && durationMs === 0 ? '' : ` (${duration(durationMs)})`;
+      const head = `  ${timeText(startedMs)}  ${safe(actionType)}[${action}] attempt ${number}: ${safe(words.join(', '))}${took}\n`;
       const all = output === '' ? [] : output.trimEnd().split('\n');
       const rest =
         all.length > OUTPUT_LINES
@@ -44,4 +46,19 @@ function attemptLines({ attempts }: EventDetail['hooks'][number], { paint }: Ter
       return [head, ...all.slice(0, OUTPUT_LINES).map((line) => `    ${paint('dim', '│')} ${safe(line)}\n`), ...rest];
     },
   );
+}
+
+/** The same for programs: times are ISO, but for the one that the event itself has. */
+export function eventData({ timeMs, hooks, ...rest }: EventDetail): object {
+  return { ...rest, time: isoTime(timeMs), hooks: hooks.map(hookData) };
+}
+
+function hookData(outcome: EventDetail['hooks'][number]): object {
+  const { timeMs, nextAttemptMs, attempts, ...rest } = outcome;
+  return { ...rest, time: isoTime(timeMs), nextAttempt: isoTime(nextAttemptMs), attempts: attempts.map(attemptData) };
+}
+
+function attemptData(attempt: EventDetail['hooks'][number]['attempts'][number]): object {
+  const { startedMs, ...rest } = attempt;
+  return { ...rest, started: isoTime(startedMs) };
 }

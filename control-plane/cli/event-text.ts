@@ -1,4 +1,6 @@
 /** How events and what hooks made of them read on one line. */
+import { EXPIRY } from '#core';
+
 import type { EventSummary, HookOutcome } from '../store/types.ts';
 import { cut, duration, isoTime, type Listing, safe, type Terminal, timeText } from './output.ts';
 
@@ -54,8 +56,14 @@ function detailOf({ outcome, attempts, reason, waitsFor, nextAttemptMs }: HookOu
     return [outcome === 'rejected' ? '' : outcome, shortReason(reason || (last?.reason ?? ''))]
       .filter((part) => part !== '')
       .join(': ');
-  const when = nextAttemptMs > now ? `retry in ${duration(nextAttemptMs - now)}` : waitsFor;
-  return [when, shortReason(last?.reason ?? '')].filter((part) => part !== '').join(': ');
+  const what = waitsFor === EXPIRY ? 'expires' : 'retry';
+  const when = nextAttemptMs > now ? `${what} in ${duration(nextAttemptMs - now)}` : waitsFor;
+  return distinct([when, shortReason(last?.reason ?? '')]).join(': ');
+}
+
+/** Words of different sources that may say the same, or nothing. */
+export function distinct(words: readonly string[]): string[] {
+  return [...new Set(words)].filter((word) => word !== '');
 }
 
 /** `… connect ECONNREFUSED 127.0.0.1:9000` → `127.0.0.1:9000 refused`. */
@@ -87,13 +95,14 @@ export const EVENTS: Listing<EventSummary> = {
 };
 
 export function flatEvent({ id, type, subject, node, timeMs, hooks }: EventSummary): Readonly<Record<string, unknown>> {
-  const outcomes = hooks.map(({ hook, outcome, reason, uncoordinated, timeMs: at, attempts }) => ({
+  const outcomes = hooks.map(({ hook, outcome, reason, uncoordinated, timeMs: at, attempts, ...wait }) => ({
     hook,
     outcome,
-    reason,
+    reason: outcome === 'pending' ? (attempts.at(-1)?.reason ?? '') : reason,
     uncoordinated,
     time: isoTime(at),
     attempts: attempts.length,
+    ...(outcome === 'pending' ? { waitsFor: wait.waitsFor, nextAttempt: isoTime(wait.nextAttemptMs) } : {}),
   }));
   return { id, type, subject, node, time: isoTime(timeMs), outcome: outcomeText(hooks), hooks: outcomes };
 }

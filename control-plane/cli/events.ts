@@ -1,4 +1,6 @@
 /** `trotline events …`: what happened and what became of it. */
+import { AppError } from '#core';
+
 import { fullHookId } from '../http/names.ts';
 import type { EventDetail, EventSummary } from '../store/types.ts';
 import type { Query } from './client.ts';
@@ -17,9 +19,12 @@ import {
   type WatchOption,
 } from './command.ts';
 import { EVENTS } from './event-text.ts';
-import { showEvent } from './event-show.ts';
+import { eventData, showEvent } from './event-show.ts';
 import { LiveLines } from './live-lines.ts';
 import { renderData } from './output.ts';
+
+/** As the API has it. */
+const MAX_EVENTS = 10_000;
 
 interface FilterOptions {
   readonly type?: string;
@@ -68,11 +73,17 @@ function addList(events: Command, context: Context): void {
     'trotline events list --hook veth-gone -o json',
   );
   list.action(async (options: ListOptions) => {
+    const times = () => ({
+      sinceMs: timeOption(options.since, '--since'),
+      untilMs: timeOption(options.until, '--until'),
+    });
+    const limit = Number(options.limit);
+    if (!/^\d+$/.test(options.limit) || limit < 1 || limit > MAX_EVENTS)
+      throw new AppError('USAGE', `--limit "${options.limit}" is no number, expected 1 to ${MAX_EVENTS}`);
+    times();
     const client = await openClient(options, context);
-    const rows = (): Promise<EventSummary[]> => {
-      const times = { sinceMs: timeOption(options.since, '--since'), untilMs: timeOption(options.until, '--until') };
-      return client.get<EventSummary[]>('/v1/events', { ...filterQuery(options), ...times, limit: options.limit });
-    };
+    const rows = (): Promise<EventSummary[]> =>
+      client.get<EventSummary[]>('/v1/events', { ...filterQuery(options), ...times(), limit });
     await printList(EVENTS, rows, options, context);
   });
 }
@@ -86,6 +97,7 @@ function addTail(events: Command, context: Context): void {
   tail.action(async (options: FilterOptions & DataOption & OutputOption) => {
     const client = await openClient(options, context);
     const { terminal, signal } = context;
+    context.heedsStop = true;
     const lines = new LiveLines({ terminal, json: options.output === 'json' || !terminal.interactive });
     const omitted = (count: number): void => terminal.err(`${count} events left out: this terminal is too slow\n`);
     for await (const event of client.events(filterQuery(options), signal, omitted)) lines.add(event);
@@ -102,6 +114,8 @@ function addShow(events: Command, context: Context): void {
     const event = await client.get<EventDetail>(`/v1/events/${encodeURIComponent(id)}`);
     const { terminal } = context;
     const { output } = options;
-    terminal.out(output === 'json' || output === 'yaml' ? renderData(event, output) : showEvent(event, terminal));
+    terminal.out(
+      output === 'json' || output === 'yaml' ? renderData(eventData(event), output) : showEvent(event, terminal),
+    );
   });
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
-import { AppError, errorText, type Explanation } from '#core';
+import { AppError, errorText, type Explanation, isObject } from '#core';
 
 import type { ExplainedPart, HookExplanation } from '../explain.ts';
 import {
@@ -45,7 +45,10 @@ async function eventOf(given: string): Promise<unknown> {
   if (!isFile && !given.startsWith('{')) return given;
   try {
     const parsed: unknown = JSON.parse(given.startsWith('{') ? given : await contentOf(given));
-    return typeof parsed === 'object' && parsed !== null && 'event' in parsed ? parsed.event : parsed;
+    if (!isObject(parsed)) throw new Error('it is no JSON object');
+    // As `events show` prints one, and as `events list` does: that one is stored.
+    if ('event' in parsed) return parsed.event;
+    return 'hooks' in parsed && typeof parsed.id === 'string' ? parsed.id : parsed;
   } catch (error) {
     throw new AppError('USAGE', `no event in ${given}: ${errorText(error)}`, { cause: error });
   }

@@ -1,5 +1,6 @@
 /** `trotline hooks validate`: what loading these files would say, without a control plane. */
 import { readFile, stat } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 
 import { AppError, errorText, hookId } from '#core';
 import { vocabulary } from '#plugins/schemas';
@@ -8,10 +9,12 @@ import { readDirectory } from '../config/hook-directory.ts';
 import { type HookFile, NO_HOOK_FILES, readHookFiles } from '../config/hook-files.ts';
 import { type Command, type Context, examples, type OutputOption, outputOption } from './command.ts';
 import { count, issueData, renderIssues, renderRefused } from './errors.ts';
-import { renderData, safe } from './output.ts';
+import { namesText, renderData, safe } from './output.ts';
 
 export function addValidateCommand(hooks: Command, context: Context): void {
-  const validate = hooks.command('validate <path...>').description('check files or directories as loading them would');
+  const validate = hooks
+    .command('validate <path...>')
+    .description('check files, directories or stdin (-) as loading them would');
   validate.addOption(outputOption());
   examples(validate, 'trotline hooks validate hooks/net.yaml', 'trotline hooks validate /etc/trotline/hooks -o json');
   validate.action(async (paths: readonly string[], { output }: OutputOption) => {
@@ -40,14 +43,17 @@ export function addValidateCommand(hooks: Command, context: Context): void {
         `${terminal.paint('yellow', 'warning:')} ${count(warnings.length, 'doubtful place')}\n${renderIssues(warnings, terminal)}`,
       );
     terminal.out(
-      `${count(accepted.length, 'hook')} valid${refused.length > 0 ? `, ${refused.length} refused` : ''}: ${safe(accepted.map(({ name }) => name).join(' · ')) || '-'}\n`,
+      `${count(accepted.length, 'hook')} valid${refused.length > 0 ? `, ${refused.length} refused` : ''}${accepted.length === 0 ? '' : `: ${safe(namesText(accepted.map(({ name }) => name)))}`}\n`,
     );
   });
 }
 
 async function filesAt(path: string): Promise<HookFile[]> {
+  if (path === '-') return [{ file: 'stdin', text: await text(process.stdin) }];
   try {
-    if (!(await stat(path)).isDirectory()) return [{ file: path, text: await readFile(path, 'utf8') }];
+    const found = await stat(path);
+    if (found.isFile()) return [{ file: path, text: await readFile(path, 'utf8') }];
+    if (!found.isDirectory()) throw new Error('it is neither a file nor a directory');
     const files = await readDirectory(path);
     if (files.length > 0) return files;
   } catch (error) {

@@ -1,6 +1,8 @@
 /** `trotline hooks …`: what is in effect, and its switches. */
 import { userInfo } from 'node:os';
 
+import { AppError } from '#core';
+
 import { fullHookId } from '../http/names.ts';
 import type { HooksView, HookView } from '../http/views.ts';
 import type { HookStats } from '../store/types.ts';
@@ -158,15 +160,20 @@ function addSwitches(hooks: Command, context: Context): void {
     call: (client: ApiClient, path: string, body: object) => Promise<HookView>,
   ): void => {
     const command = hooks.command(`${name} <hook...>`).description(text).addOption(dataOption());
+    command.addOption(outputOption());
     examples(command, `trotline hooks ${name} veth-gone`, `trotline hooks ${name} veth-gone notify`);
-    command.action(async (names: readonly string[], options: DataOption) => {
+    command.action(async (names: readonly string[], { output, ...options }: DataOption & OutputOption) => {
+      const { terminal } = context;
+      const paths = names.map(hookPath);
       const client = await openClient(options, context);
-      for (const hook of names) {
-        const view = await call(client, hookPath(hook), { who: userInfo().username });
-        context.terminal.out(
-          `${nameOf(view)} ${done}${name === 'follow-file' ? ` (${view.enabled ? 'enabled' : 'disabled'})` : ''}\n`,
-        );
+      const views: HookView[] = [];
+      for (const path of paths) {
+        const view = await call(client, path, { who: userInfo().username });
+        views.push(view);
+        const now = name === 'follow-file' ? ` (${view.enabled ? 'enabled' : 'disabled'})` : '';
+        if (output === 'table' || output === 'wide') terminal.out(`${safe(nameOf(view))} ${done}${now}\n`);
       }
+      if (output === 'json' || output === 'yaml') terminal.out(renderData(views.map(HOOKS.flat), output));
     });
   };
   add('enable', 'switch hooks on, whatever their file says', 'enabled', (client, path, body) =>
@@ -181,7 +188,10 @@ function addSwitches(hooks: Command, context: Context): void {
 }
 
 export function hookPath(name: string): string {
-  return `/v1/hooks/${fullHookId(name).split('/').map(encodeURIComponent).join('/')}`;
+  const parts = fullHookId(name).split('/');
+  if (parts.length !== 2 || parts.some((part) => /^\.{0,2}$/.test(part)))
+    throw new AppError('USAGE', `${JSON.stringify(name)} is no hook name, expected NAME or NAMESPACE/NAME`);
+  return `/v1/hooks/${parts.map(encodeURIComponent).join('/')}`;
 }
 
 function addStats(hooks: Command, context: Context): void {

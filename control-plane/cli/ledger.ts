@@ -1,5 +1,5 @@
 /** `trotline ledger`: nothing is lost silently (design section 7.1); the numbers that prove it. */
-import { OUTCOMES } from '#core';
+import { OUTCOMES, type SourceLedger } from '#core';
 
 import type { NodeLedger } from '../store/types.ts';
 import {
@@ -34,6 +34,8 @@ export interface LedgerRow {
   readonly node: string;
   readonly kind: 'source' | 'hook';
   readonly name: string;
+  /** Of a source's process that are summed up here; null for hooks. */
+  readonly lives: number | null;
   readonly heard: number | null;
   readonly unmatched: number | null;
   readonly routed: number;
@@ -51,23 +53,25 @@ export function ledgerRows(nodes: readonly NodeLedger[]): LedgerRow[] {
   return nodes.flatMap((node) => [...sourceRows(node), ...hookRows(node)]);
 }
 
+/** One row a source: the sum over the lives of its process that the node still tells of. */
 function sourceRows({ node, ledger }: NodeLedger): LedgerRow[] {
-  return ledger.sources.map(({ source, heard, unmatched, routed, lost, unknown }) => {
-    const gone = sum(lost);
-    const range = unknown ? `${unknown.from}–${unknown.to ?? '?'}` : '';
-    const balanced = heard === unmatched + routed + gone;
+  return [...Map.groupBy(ledger.sources, ({ source }) => source)].map(([name, lives]) => {
+    const total = (of: (life: SourceLedger) => number): number => lives.reduce((all, life) => all + of(life), 0);
+    const unknown = lives.flatMap((life) => (life.unknown ? [`${life.unknown.from}–${life.unknown.to ?? '?'}`] : []));
     return {
       node,
       kind: 'source',
-      name: source,
-      heard,
-      unmatched,
-      routed,
-      lost: gone,
-      unknown: range,
+      name,
+      lives: lives.length,
+      heard: total(({ heard }) => heard),
+      unmatched: total((life) => life.unmatched),
+      routed: total(({ routed }) => routed),
+      lost: total(({ lost }) => sum(lost)),
+      unknown: unknown.join(', '),
       pending: null,
       outcomes: {},
-      balanced,
+      // Each life on its own: what one has too much must not make up for what another has too little.
+      balanced: lives.every(({ heard, unmatched, routed, lost }) => heard === unmatched + routed + sum(lost)),
       stored: true,
     };
   });
@@ -76,7 +80,7 @@ function sourceRows({ node, ledger }: NodeLedger): LedgerRow[] {
 function hookRows({ node, ledger, stored, storedSequence }: NodeLedger): LedgerRow[] {
   return ledger.hooks.map(({ hook, routed, pending, outcomes }) => {
     const same = JSON.stringify(sorted(outcomes)) === JSON.stringify(sorted(stored[hook] ?? {}));
-    const none = { heard: null, unmatched: null, lost: null, unknown: '' };
+    const none = { lives: null, heard: null, unmatched: null, lost: null, unknown: '' };
     return {
       ...none,
       node,

@@ -174,3 +174,12 @@ export function duration(ms: number | null): string {
   if (ms < 999.5) return `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }
+
+/** Names that are listed; of more the number is told. */
+const NAMES = 20;
+
+/** `a · b · c`, of many the first. */
+export function namesText(names: readonly string[]): string {
+  const rest = names.length > NAMES ? [`and ${(names.length - NAMES).toLocaleString('en')} more`] : [];
+  return [...names.slice(0, NAMES), ...rest].join(' · ');
+}

@@ -83,6 +83,7 @@ function hooksText(row: SidecarView): string {
 function hearsText({ sources }: SidecarView): string {
   return (
     sources
+      .filter(({ source, status }) => source !== 'journal' || status !== 'ok')
       .map(({ source, status, reason }) => (status === 'ok' ? source : `${source} ${status}: ${reason}`))
       .join('; ') || '-'
   );

@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import type { SourceHealth } from '#core';
 
 import type { HooksView, SidecarView } from '../http/views.ts';
-import { safe, type Terminal, wrap } from './output.ts';
-import { refusedText } from './up-hooks.ts';
+import { namesText, safe, type Terminal, wrap } from './output.ts';
+import { refusedText } from './up-changes.ts';
 
 /** Columns before the text of a row. */
 const INDENT = 12;
@@ -14,6 +14,8 @@ export interface FirstScreen {
   readonly version: string;
   readonly node: string;
   readonly data: string;
+  /** ` --data DIR` for other commands, '' where they need none. */
+  readonly dataArgument: string;
   readonly hooksDirectory: string;
   readonly address: string;
   readonly hooks: HooksView;
@@ -22,7 +24,7 @@ export interface FirstScreen {
 }
 
 export function firstScreen(screen: FirstScreen, terminal: Terminal): string {
-  const { version, node, data, address } = screen;
+  const { version, node, data, dataArgument, address } = screen;
   const { paint } = terminal;
   const rows: (readonly [string, string])[] = [
     ...heardRows(screen.sidecar),
@@ -31,16 +33,27 @@ export function firstScreen(screen: FirstScreen, terminal: Terminal): string {
     ['', ''],
     ['try', 'sudo ip link add hello type veth peer name hello2'],
     ['', 'sudo ip link del hello'],
-    ['', 'npx trotline events tail          (in another terminal)'],
+    ['', hinted(`npx trotline events tail${dataArgument}`, '# in another terminal', terminal.width - INDENT)],
   ];
   const refused = refusedText(screen.hooks, terminal);
   const head = `${paint('bold', 'trotline')} ${version} · node ${safe(node)} · data ${safe(home(data))}`;
   const lines = rows.flatMap(([label, text]) =>
-    wrap(safe(text), terminal.width - INDENT).map((line, at) =>
+    (isCommand(text) ? [safe(text)] : wrap(safe(text), terminal.width - INDENT)).map((line, at) =>
       `  ${(at === 0 ? label : '').padEnd(INDENT - 3)} ${line}`.trimEnd(),
     ),
   );
   return `${head}\n\n${lines.join('\n')}\n\n${refused === '' ? '' : `${refused}\n`}`;
+}
+
+/** A command with what is to be known of it, where there is room. */
+function hinted(command: string, hint: string, width: number): string {
+  const both = `${command}          ${hint}`;
+  return both.length <= width ? both : command;
+}
+
+/** Stays one line, so that it can be pasted. */
+function isCommand(text: string): boolean {
+  return /^(sudo|npx) /.test(text);
 }
 
 function heardRows(sidecar: SidecarView | null): (readonly [string, string])[] {
@@ -73,7 +86,7 @@ function hookRows({ hooks: { hooks }, sidecar, hooksDirectory }: FirstScreen): (
     return reason === undefined ? [] : [{ hook, name, reason }];
   });
   const running = hooks.filter(({ hook }) => !failed.some((one) => one.hook === hook));
-  const names = running.map(({ name, enabled }) => (enabled ? name : `${name} (disabled)`)).join(' · ');
+  const names = namesText(running.map(({ name, enabled }) => (enabled ? name : `${name} (disabled)`)));
   return [
     ['hooks', `${running.length} applied from ${hooksDirectory}     ${names}`],
     ...failed.map(({ name, reason }) => ['', `failed: ${name}: ${reason}`] as const),

@@ -1,34 +1,27 @@
 /** `trotline up`: a control plane and a sidecar on this machine, and what they do, live. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 
 import { AppError, errorText, VERSION } from '#core';
 
-import { type DataFiles, dataFiles, dataFolder } from '../config.ts';
-import { parseLoopback } from '../http/access.ts';
+import { type DataFiles, dataFiles } from '../config.ts';
 import type { ApiAddress } from '../http/api.ts';
 import type { HooksView, SidecarView } from '../http/views.ts';
 import { Child, type ChildOptions, RotatingFile } from './children.ts';
 import { ApiClient } from './client.ts';
-import { Command, type Context, type DataOption, dataOption, examples, pause } from './command.ts';
+import { Command, type Context, dataOption, examples, pause } from './command.ts';
 import { count } from './errors.ts';
 import { LiveLines } from './live-lines.ts';
 import { safe } from './output.ts';
-import { followHooks } from './up-hooks.ts';
+import { followHealth, followHooks } from './up-changes.ts';
+import { checkUp, dataArgument, type UpOptions } from './up-options.ts';
 import { firstScreen, home } from './up-screen.ts';
+import { stopAll } from './up-stop.ts';
 
-/** How long the parts may take to be up, and to be down. */
+/** How long the parts may take to be up. */
 const START_MS = 20_000;
 const FIRST_SCREEN_MS = 5000;
-const STOP_MS = 20_000;
-
-interface UpOptions extends DataOption {
-  readonly hooks: string;
-  readonly node: string;
-  readonly api: string;
-  readonly verbose?: boolean;
-}
 
 export function upCommand(context: Context): Command {
   const up = new Command('up')
@@ -54,13 +47,9 @@ export function upCommand(context: Context): Command {
 
 async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
   const { terminal, env, signal, urgent } = context;
-  const data = dataFolder(options.data, env);
+  const { data, hooks } = await checkUp(options, env);
   const files = dataFiles(data);
-  const hooks = resolve(options.hooks);
-  if (!(await stat(hooks).catch(() => null))?.isDirectory()) {
-    throw new AppError('USAGE', `--hooks ${options.hooks} is no directory`);
-  }
-  parseLoopback(options.api);
+  context.heedsStop = true;
   const start = starter(options, files, context);
   const plane = start('control plane', 'control-plane', ['--hooks', hooks, '--data', data, '--api', options.api]);
   const children = [plane];
@@ -82,11 +71,7 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
     children.push(sidecar);
     const shown = await showFirstScreen({ options, hooks, data, client, sidecar }, context);
     const died = await showUntilEnd(client, children, shown, context);
-    terminal.err(
-      died === null
-        ? '\ndraining: what runs is waited for (Ctrl-C again: leave now)\n'
-        : await deathText(died, files, context),
-    );
+    if (died !== null) terminal.err(await deathText(died, files, context));
     await stopAll(children.toReversed(), context);
     return died === null ? 0 : 1;
   } catch (error) {
@@ -97,8 +82,10 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
 }
 
 async function deathText(died: Child, { logs }: DataFiles, { terminal }: Context): Promise<string> {
-  const words = died.lastWords === '' ? '' : `: ${safe(died.lastWords)}`;
-  const how = `the ${died.name} ended unexpectedly (${await died.ended})${words}`;
+  const end = await died.ended;
+  // Who was killed had no last words: what was said before is about something else.
+  const words = died.lastWords === '' || end.startsWith('signal') ? '' : `: ${safe(died.lastWords)}`;
+  const how = `the ${died.name} ended unexpectedly (${end})${words}`;
   return `${terminal.paint('red', 'error:')} ${how}; its log is in ${home(logs)}\n`;
 }
 
@@ -107,7 +94,10 @@ type Start = (name: string, program: ChildOptions['program'], args: readonly str
 /** Children log into files of their own, or with `--verbose` to stderr. */
 function starter({ verbose }: UpOptions, { logs }: DataFiles, { terminal, env }: Context): Start {
   return (name, program, args) => {
-    const file = verbose ? null : new RotatingFile(join(logs, `${name.replaceAll(' ', '-')}.log`));
+    const path = join(logs, `${name.replaceAll(' ', '-')}.log`);
+    const trouble = (reason: string): void =>
+      terminal.err(`${terminal.paint('yellow', 'warning:')} the ${name} goes on without its log: ${safe(reason)}\n`);
+    const file = verbose ? null : new RotatingFile(path, trouble);
     const onOutput = (text: string): void => (file ? file.write(text) : terminal.err(text));
     const child = new Child({ name, program, args, env, onOutput });
     void child.ended.then(() => file?.close());
@@ -142,17 +132,23 @@ interface Started {
   readonly sidecar: Child;
 }
 
+/** What people have seen. */
+interface Shown {
+  readonly hooks: HooksView;
+  readonly sidecar: SidecarView | null;
+}
+
 async function showFirstScreen(
   { options, hooks: directory, data, client, sidecar: child }: Started,
   context: Context,
-): Promise<HooksView | null> {
+): Promise<Shown | null> {
   const { terminal, signal } = context;
   const end = Date.now() + FIRST_SCREEN_MS;
   let sidecar: SidecarView | null = null;
   while (Date.now() < end && !signal.aborted && !child.hasEnded) {
     const found = (await client.get<SidecarView[]>('/v1/sidecars')).find(({ connected }) => connected);
     sidecar = found ?? null;
-    if (found && found.sources.length > 0 && found.upToDate) break;
+    if (found && found.upToDate && hasStarted(found)) break;
     await pause(50, signal);
   }
   if (child.hasEnded || signal.aborted) return null;
@@ -161,16 +157,33 @@ async function showFirstScreen(
   const hooksDirectory = shown === '' || shown.startsWith('..') ? directory : shown;
   const { node } = options;
   terminal.err(
-    firstScreen({ version: VERSION, node, data, hooksDirectory, address: client.address, hooks, sidecar }, terminal),
+    firstScreen(
+      {
+        version: VERSION,
+        node,
+        data,
+        dataArgument: dataArgument(data, context),
+        hooksDirectory,
+        address: client.address,
+        hooks,
+        sidecar,
+      },
+      terminal,
+    ),
   );
-  return hooks;
+  return { hooks, sidecar };
+}
+
+/** Every source has said how it fares. */
+function hasStarted({ sources }: SidecarView): boolean {
+  return sources.length > 0 && sources.every(({ reason }) => reason !== 'starting');
 }
 
 /** Live lines until Ctrl-C or until a child has died; resolves with that child. */
 async function showUntilEnd(
   client: ApiClient,
   children: readonly Child[],
-  shown: HooksView | null,
+  shown: Shown | null,
   context: Context,
 ): Promise<Child | null> {
   const { terminal, signal } = context;
@@ -185,51 +198,20 @@ async function showUntilEnd(
     if (!over.signal.aborted && !children.some(({ hasEnded }) => hasEnded))
       terminal.err(`live events ended: ${safe(errorText(error))}\n`);
   });
-  const following = shown ? followHooks(client, shown, context, over.signal) : Promise.resolve();
+  const following = shown
+    ? [
+        followHooks(client, shown.hooks, context, over.signal),
+        followHealth(client, shown.sidecar, context, over.signal),
+      ]
+    : [];
   const died = await Promise.race([
     aborted(signal).then(() => null),
     ...children.map((child) => child.ended.then(() => child)),
   ]);
   over.abort();
-  await Promise.all([streaming, following]);
+  await Promise.all([streaming, ...following]);
   lines.end();
   return signal.aborted ? null : died;
-}
-
-/** One after the other: the sidecar drains into a living control plane. */
-async function stopAll(all: readonly Child[], { terminal, urgent }: Context): Promise<void> {
-  const from = Date.now();
-  const children = all.filter(({ hasEnded }) => !hasEnded);
-  if (children.length === 0) return;
-  for (const child of children) {
-    child.requestStop();
-    const late = setTimeout(() => {
-      terminal.err(
-        `${terminal.paint('yellow', 'warning:')} the ${child.name} did not stop within ${STOP_MS / 1000} s and is killed\n`,
-      );
-      child.kill();
-    }, STOP_MS);
-    const said = setInterval(
-      () => terminal.err(`  waiting for the ${child.name}, ${Math.round((Date.now() - from) / 1000)} s\n`),
-      2000,
-    );
-    await child.ended;
-    clearTimeout(late);
-    clearInterval(said);
-  }
-  const took = `${((Date.now() - from) / 1000).toFixed(1)} s`;
-  terminal.err(
-    urgent.aborted
-      ? `left after ${took}; what was pending is kept for the next start\n`
-      : `stopped in ${took}${keptText(children)}\n`,
-  );
-}
-
-/** As the sidecar says at its end: the control plane hears of it only now and then. */
-function keptText(children: readonly Child[]): string {
-  const kept = children.map((child) => child.logged('stopped')?.waiting).find((waiting) => typeof waiting === 'number');
-  if (kept === undefined || kept === 0) return '';
-  return `; ${count(kept, 'hook run')} pending, kept for the next start`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

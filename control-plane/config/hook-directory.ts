@@ -32,6 +32,8 @@ export class HookDirectory implements Component {
   #files: HookFiles = NO_HOOK_FILES;
   #fingerprint = '';
   #problem: string | null = null;
+  /** Files that were found empty once. */
+  #doubted: ReadonlySet<string> = new Set();
   #watcher: { readonly watcher: FSWatcher; readonly inode: number } | null = null;
   #wake = Promise.withResolvers<void>();
   #loop: Promise<void> | null = null;
@@ -49,6 +51,11 @@ export class HookDirectory implements Component {
   /** Why the directory as a whole cannot be read or watched; null: it can. Its hooks stay meanwhile. */
   get problem(): string | null {
     return this.#problem;
+  }
+
+  /** A file that had hooks is empty, and may only be on its way to be written. */
+  get doubts(): boolean {
+    return this.#doubted.size > 0;
   }
 
   /** Called after each reading that says something new; returns the unsubscribe. */
@@ -76,7 +83,8 @@ export class HookDirectory implements Component {
   async #follow(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      const pause = this.#watcher && this.#problem === null ? RESCAN_MS : RETRY_MS;
+      const settled = this.#watcher !== null && this.#problem === null && this.#doubted.size === 0;
+      const pause = settled ? RESCAN_MS : RETRY_MS;
       const rest = new AbortController();
       await Promise.race([this.#wake.promise, this.#clock.sleep(pause, rest.signal).catch(() => undefined)]);
       rest.abort();
@@ -102,7 +110,7 @@ export class HookDirectory implements Component {
     let files: HookFile[];
     try {
       await this.#watch();
-      files = await readDirectory(directory);
+      files = this.#trusted(await readDirectory(directory));
     } catch (error) {
       this.#unwatch();
       const problem = errorText(error);
@@ -126,6 +134,23 @@ export class HookDirectory implements Component {
       );
     }
     for (const listener of this.#listeners) listener(this.#files);
+  }
+
+  /**
+   * Whoever writes a file in two steps empties it first: an empty file that had hooks is believed when it still is empty
+   * after the next pause.
+   */
+  #trusted(files: readonly HookFile[]): HookFile[] {
+    const doubted = new Set<string>();
+    const trusted = files.map((file) => {
+      const before = this.#files.readings.get(file.file)?.text ?? '';
+      if (!('text' in file) || file.text.trim() !== '' || before.trim() === '' || this.#doubted.has(file.file))
+        return file;
+      doubted.add(file.file);
+      return { file: file.file, text: before };
+    });
+    this.#doubted = doubted;
+    return trusted;
   }
 
   /** Watches the directory that has the name now; a replaced one is another. */

@@ -1,4 +1,4 @@
-import { AppError, type Clock } from '#core';
+import { AppError, type Clock, type SourceHealth } from '#core';
 
 /** A plugin that a sidecar says it has. */
 export interface SidecarPlugin {
@@ -57,6 +57,7 @@ const FORGET_MS = 86_400_000;
 export class SidecarRegistry {
   readonly #clock: Clock;
   readonly #sidecars = new Map<string, SidecarStatus>();
+  readonly #health = new Map<string, readonly SourceHealth[]>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -65,9 +66,20 @@ export class SidecarRegistry {
   list(): readonly SidecarStatus[] {
     const now = this.#clock.now();
     for (const [id, { connected, lastSeenMs }] of this.#sidecars) {
-      if (!connected && now - lastSeenMs > FORGET_MS) this.#sidecars.delete(id);
+      if (connected || now - lastSeenMs <= FORGET_MS) continue;
+      this.#sidecars.delete(id);
+      this.#health.delete(id);
     }
     return [...this.#sidecars.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+
+  /** What its sources last said of themselves; undefined before its first report to this process. */
+  health(sidecarId: string): readonly SourceHealth[] | undefined {
+    return this.#health.get(sidecarId);
+  }
+
+  reported(sidecarId: string, health: readonly SourceHealth[]): void {
+    this.#health.set(sidecarId, health);
   }
 
   /** Throws NOT_FOUND for one that never connected. */

@@ -1,5 +1,6 @@
 /** The HTTP API: loopback only, a bearer token, JSON. The command line and the dashboard are its clients. */
 import { rm, writeFile } from 'node:fs/promises';
+import { STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { type FastifyInstance, fastify } from 'fastify';
@@ -102,7 +103,26 @@ function addressOf(bound: AddressInfo | string | null): string {
 }
 
 function createApp(parts: ApiParts, streams: EventStreams, token: string): FastifyInstance {
-  const app = fastify({ bodyLimit: BODY_BYTES, forceCloseConnections: true, routerOptions: { maxParamLength: 512 } });
+  const app = fastify({
+    bodyLimit: BODY_BYTES,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 512 },
+    // A URL that is none never reaches a handler, and a request that is none not even the framework.
+    frameworkErrors: (error, _request, reply) => {
+      const { status, body } = errorAnswer(error, parts.log);
+      reply.hijack();
+      reply.raw.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    },
+    clientErrorHandler: (error, socket) => {
+      if (!socket.writable) return;
+      const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+      const text = JSON.stringify({
+        error: { code: 'USAGE', message: `no request that can be read: ${error.message}` },
+      });
+      const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close`;
+      socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+    },
+  });
   app.removeContentTypeParser('text/plain');
   app.setReplySerializer(toJson);
   app.addHook('onRequest', async (request, reply) => {

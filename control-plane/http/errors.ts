@@ -26,7 +26,9 @@ export function errorAnswer(thrown: unknown, log: Log): { readonly status: numbe
     log[status < 500 ? 'debug' : 'error']({ code, error: message }, 'api request failed');
     return {
       status,
-      body: { error: { code, message, ...(thrown instanceof ConfigError ? { issues: thrown.issues } : {}) } },
+      body: {
+        error: { code, message, ...(thrown instanceof ConfigError ? { issues: thrown.issues.map(plain) } : {}) },
+      },
     };
   }
   // Fastify's own: no JSON, too large, wrong content type.
@@ -37,4 +39,10 @@ export function errorAnswer(thrown: unknown, log: Log): { readonly status: numbe
   if (status < 500) return { status, body: { error: { code: 'USAGE', message: errorText(thrown) } } };
   log.error({ error: thrown instanceof Error ? thrown.stack : String(thrown) }, 'api request failed');
   return { status, body: { error: { code: 'INTERNAL', message: 'internal error, see the log of the control plane' } } };
+}
+
+/** Without what only the placing of an issue in a document needs. */
+function plain(issue: Issue): Issue {
+  const { atKey: _, ...rest } = issue;
+  return rest;
 }

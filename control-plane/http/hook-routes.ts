@@ -8,7 +8,7 @@ import { explainHook } from '../explain.ts';
 import type { ApiParts } from './api.ts';
 import { EventInput, HookName, TestBody, ValidateBody, Who } from './inputs.ts';
 import { canonicalType, fullHookId } from './names.ts';
-import { hooksView, hookView, type HookView } from './views.ts';
+import { hooksView, hookViews, type HookView } from './views.ts';
 
 /** `/v1/hooks`: what is in effect, its switches, and asking why. */
 export function addHookRoutes(app: FastifyInstance, parts: ApiParts): void {
@@ -16,7 +16,7 @@ export function addHookRoutes(app: FastifyInstance, parts: ApiParts): void {
 
   const view = async (id: string): Promise<HookView> => {
     const hook = hooks.hook(id);
-    return hookView(hook, hooks.current, sidecars.list(), await store.stats());
+    return hookViews(hooks.current, sidecars.list(), await store.stats())(hook);
   };
   const override = async (params: unknown, who: unknown, enabled: boolean | null): Promise<HookView> => {
     const id = hookId(parseConfig(HookName, params, 'path'));

@@ -13,7 +13,7 @@ import {
 import type { HookSnapshot } from '../config/hook-registry.ts';
 import type { PushedSet } from '../config/hook-set.ts';
 import { shownHook } from '../config/secrets.ts';
-import type { SidecarStatus } from '../config/sidecar-registry.ts';
+import type { AppliedHook, SidecarStatus } from '../config/sidecar-registry.ts';
 import type { HookStats, NodeLedger } from '../store/types.ts';
 
 /** How a hook stands on one node. `pending`: its newest version has not been answered yet. */
@@ -69,52 +69,70 @@ export function hooksView(
 ): HooksView {
   const { set, problem, refused, warnings, hooks } = snapshot;
   const { version } = set;
-  return { version, problem, refused, warnings, hooks: hooks.map((hook) => hookView(hook, snapshot, sidecars, stats)) };
+  const view = hookViews(snapshot, sidecars, stats);
+  return { version, problem, refused, warnings, hooks: hooks.map(view) };
 }
 
-export function hookView(
-  hook: Hook,
+/** Makes the view of any hook of the snapshot; what all of them look up is put in order once. */
+export function hookViews(
   snapshot: HookSnapshot,
   sidecars: readonly SidecarStatus[],
   stats: readonly HookStats[],
-): HookView {
-  const id = hookId(hook);
-  const { namespace, name, form, digest, origin, spec } = hook;
-  const override = snapshot.overrides.get(id);
-  return {
-    hook: id,
-    namespace,
-    name,
-    form,
-    digest,
-    enabled: spec.enabled,
-    override: override ? { enabled: override.enabled, who: override.who, whenMs: override.whenMs } : null,
-    kept: snapshot.kept.has(id),
-    issues: snapshot.refused.filter((refused) => refused.id === id).flatMap(({ issues }) => issues),
-    origin,
-    spec: shownHook(hook).spec,
-    nodes: sidecars.map((sidecar) => onNode(id, snapshot.set, sidecar)),
-    stats: stats.filter((one) => one.hook === id),
+): (hook: Hook) => HookView {
+  const digests = new Map(snapshot.set.hooks.map((hook) => [hookId(hook), hook.digest]));
+  const answers = sidecars.map((sidecar) => ({
+    sidecar,
+    hooks: new Map(sidecar.hooks.map((applied) => [applied.hook, applied])),
+  }));
+  const refused = Map.groupBy(snapshot.refused, ({ id }) => id);
+  const statsOf = Map.groupBy(stats, ({ hook }) => hook);
+  return (hook) => {
+    const id = hookId(hook);
+    const { namespace, name, form, digest, origin, spec } = hook;
+    const override = snapshot.overrides.get(id);
+    return {
+      hook: id,
+      namespace,
+      name,
+      form,
+      digest,
+      enabled: spec.enabled,
+      override: override ? { enabled: override.enabled, who: override.who, whenMs: override.whenMs } : null,
+      kept: snapshot.kept.has(id),
+      issues: (refused.get(id) ?? []).flatMap(({ issues }) => issues),
+      origin,
+      spec: shownHook(hook).spec,
+      nodes: answers.map(({ sidecar, hooks }) => onNode(sidecar, hooks.get(id), digests.get(id), snapshot.set.version)),
+      stats: statsOf.get(id) ?? [],
+    };
   };
 }
 
-function onNode(id: string, wanted: PushedSet, sidecar: SidecarStatus): HookOnNode {
-  const { node, sidecarId, connected } = sidecar;
-  const digest = wanted.hooks.find((hook) => hookId(hook) === id)?.digest;
-  const answer = sidecar.hooks.find((applied) => applied.hook === id && applied.digest === digest);
+/** `answer`: what became of the version that the sidecar last had; `digest`: of the one wanted. */
+function onNode(
+  sidecar: SidecarStatus,
+  answer: AppliedHook | undefined,
+  digest: string | undefined,
+  version: string,
+): HookOnNode {
+  const { node, sidecarId, connected, state, reason, sinceMs, refusedVersion, heldVersion } = sidecar;
   const head = { node, sidecarId, connected };
-  if (answer) return { ...head, state: answer.state, reason: answer.reason, sinceMs: answer.sinceMs };
-  const { state, reason, sinceMs, refusedVersion, heldVersion } = sidecar;
-  if (refusedVersion === wanted.version && state === 'failed') return { ...head, state: 'failed', reason, sinceMs };
+  if (answer && answer.digest === digest)
+    return { ...head, state: answer.state, reason: answer.reason, sinceMs: answer.sinceMs };
+  if (refusedVersion === version && state === 'failed') return { ...head, state: 'failed', reason, sinceMs };
   // It said hello with this version: it applied it before we started.
-  return { ...head, state: heldVersion === wanted.version ? 'applied' : 'pending', reason: '', sinceMs };
+  return { ...head, state: heldVersion === version ? 'applied' : 'pending', reason: '', sinceMs };
 }
 
 export function sidecarView(
   sidecar: SidecarStatus,
   { version }: PushedSet,
-  ledger: readonly NodeLedger[],
+  sources: readonly SourceHealth[],
 ): SidecarView {
-  const own = ledger.find(({ sidecarId }) => sidecarId === sidecar.sidecarId);
-  return { ...sidecar, upToDate: sidecar.heldVersion === version, sources: own?.ledger.health ?? [] };
+  return { ...sidecar, upToDate: sidecar.heldVersion === version, sources };
+}
+
+/** Of a sidecar that has not reported since this control plane started. */
+export function storedHealth({ sidecarId }: SidecarStatus, ledger: readonly NodeLedger[]): readonly SourceHealth[] {
+  return ledger.find((one) => one.sidecarId === sidecarId)?.ledger.health ?? [];
 }

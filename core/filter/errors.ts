@@ -19,7 +19,10 @@ export interface Problem {
   readonly expected: string;
 }
 
-/** A condition that was refused, at its first problem from the left (nlmon A10.9). `caret` is two lines for a terminal. */
+/**
+ * A condition that was refused: all of it is about the first problem from the left (nlmon A10.9), but for `all`. `caret` is two
+ * lines for a terminal.
+ */
 export class FilterError extends AppError implements Position {
   readonly offset: number;
   readonly line: number;
@@ -29,7 +32,11 @@ export class FilterError extends AppError implements Position {
   readonly expected: string;
   readonly caret: string;
 
-  constructor(text: string, { message, offset, length, expected }: Problem) {
+  /** Every problem, from the left: unknown names, bad patterns, and the one place where reading ended. */
+  readonly all: readonly Problem[];
+
+  constructor(text: string, first: Problem, others: readonly Problem[] = []) {
+    const { message, offset, length, expected } = first;
     const position = positionAt(text, offset);
     super('FILTER_INVALID', `${message} at line ${position.line}, column ${position.column}; expected ${expected}`, {
       details: { ...position, expected },
@@ -41,6 +48,17 @@ export class FilterError extends AppError implements Position {
     this.reason = message;
     this.expected = expected;
     this.caret = caret(text, offset, length);
+    this.all = [first, ...others];
+  }
+}
+
+/** Where the reading of a condition ends; becomes part of its FilterError. */
+export class Unreadable extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.message);
+    this.problem = problem;
   }
 }
 

@@ -8,7 +8,7 @@ export interface Field {
   readonly name: string;
   readonly type: FieldType;
   /** The source whose events have it; `any`: every event; `none`: it parses, and is always absent (nlmon A10.12). */
-  readonly setBy: 'any' | 'netlink' | 'none';
+  readonly setBy: 'any' | 'netlink' | 'journal' | 'none';
   /** The value, or undefined where the event has none. */
   readonly read: (event: TrotlineEvent) => Scalar | undefined;
 }
@@ -49,6 +49,8 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['netlink.link', 'netlink', 'string', 'cause changed kind address'],
   ['netlink.overflow', 'netlink', 'number', 'lost'],
   ['netlink.resynced', 'netlink', 'number', 'differences'],
+  ['journal', 'journal', 'number', 'lost'],
+  ['journal', 'journal', 'string', 'reason'],
 ];
 
 /** Every field by its name, the basic ones first. */

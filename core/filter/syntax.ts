@@ -1,4 +1,4 @@
-import { FilterError, printable, type Problem } from './errors.ts';
+import { FilterError, printable, type Problem, Unreadable } from './errors.ts';
 import { FIELDS, type Field, fieldNamed, nearestName } from './fields.ts';
 import { compilePattern, PatternError, type TextTest } from './pattern.ts';
 import { nextToken, type Sign, type Token } from './tokens.ts';
@@ -36,6 +36,8 @@ export type Node = Literal | FieldNode | Comparison | Match | Membership | Not |
 /** The limits of nlmon A10.8. */
 const MAX_BYTES = 64 * 1024;
 const MAX_DEPTH = 256;
+/** Names and patterns that are told of one condition. */
+const MAX_PROBLEMS = 20;
 
 const RELATIONS: ReadonlyMap<Sign | undefined, Relation> = new Map(
   (['==', '!=', '<', '<=', '>', '>='] as const).map((relation) => [relation, relation]),
@@ -54,21 +56,34 @@ export function parse(text: string): Node {
   return new Parser(text).condition();
 }
 
+/** Stands where a name is none; such a condition is never compiled. */
+const NOTHING: Literal = { kind: 'literal', value: 0, start: 0, end: 0 };
+
 class Parser {
   readonly #text: string;
-  #token: Token;
+  #token: Token = { kind: 'end', start: 0, end: 0 };
   /** End of the last token taken. */
   #end = 0;
   #depth = 0;
+  /** Names and patterns that are none: what follows can still be read, so that all are told at once. */
+  readonly #problems: Problem[] = [];
 
   constructor(text: string) {
     this.#text = text;
-    this.#token = nextToken(text, 0);
   }
 
   condition(): Node {
-    const node = this.#junction('or');
-    if (this.#token.kind !== 'end') throw this.#unexpected('AND, OR or the end');
+    let node: Node = NOTHING;
+    try {
+      this.#take();
+      node = this.#junction('or');
+      if (this.#token.kind !== 'end') throw this.#unexpected('AND, OR or the end');
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      this.#problems.push(error.problem);
+    }
+    const [first, ...others] = this.#problems;
+    if (first) throw new FilterError(this.#text, first, others);
     return node;
   }
 
@@ -130,8 +145,9 @@ class Parser {
     }
     if (token.kind !== 'name') throw this.#unexpected(expected);
     const field = fieldNamed(token.name);
-    if (field === undefined) throw this.#unknownField(token.name);
+    if (field === undefined) this.#note(this.#unknownField(token.name));
     this.#take();
+    if (field === undefined) return { ...NOTHING, start: token.start, end: token.end };
     return { kind: 'field', field, start: token.start, end: token.end };
   }
 
@@ -155,13 +171,19 @@ class Parser {
       throw this.#unexpected('a regular expression as a string');
     }
     try {
-      const test = compilePattern(token.value);
-      this.#take();
-      return test;
+      return compilePattern(token.value);
     } catch (cause) {
       if (!(cause instanceof PatternError)) throw cause;
-      throw this.#problem({ message: `bad pattern: ${cause.message}`, expected: 'a regular expression in RE2 syntax' });
+      const message = `bad pattern: ${cause.message}`;
+      this.#note(this.#problem({ message, expected: 'a regular expression in RE2 syntax' }));
+      return () => false;
+    } finally {
+      this.#take();
     }
+  }
+
+  #note({ problem }: Unreadable): void {
+    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem);
   }
 
   #sign(): Sign | undefined {
@@ -189,13 +211,13 @@ class Parser {
     this.#take();
   }
 
-  #unexpected(expected: string): FilterError {
+  #unexpected(expected: string): Unreadable {
     const { start, end, kind } = this.#token;
     const shown = end - start > 40 ? `${this.#text.slice(start, start + 40)}…` : this.#text.slice(start, end);
     return this.#problem({ message: kind === 'end' ? 'unexpected end' : `unexpected ${printable(shown)}`, expected });
   }
 
-  #unknownField(name: string): FilterError {
+  #unknownField(name: string): Unreadable {
     const nearest = nearestName(name);
     const meant = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
     const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name;
@@ -204,12 +226,8 @@ class Parser {
   }
 
   /** An error at the current token, if no other offset is given. */
-  #problem(problem: Omit<Problem, 'offset'> & { offset?: number }): FilterError {
+  #problem(problem: Omit<Problem, 'offset'> & { offset?: number }): Unreadable {
     const { start, end } = this.#token;
-    return new FilterError(this.#text, {
-      offset: start,
-      length: problem.offset === undefined ? end - start : 1,
-      ...problem,
-    });
+    return new Unreadable({ offset: start, length: problem.offset === undefined ? end - start : 1, ...problem });
   }
 }

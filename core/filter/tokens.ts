@@ -1,4 +1,4 @@
-import { FilterError } from './errors.ts';
+import { Unreadable } from './errors.ts';
 
 const KEYWORDS = ['AND', 'OR', 'NOT', 'IN'] as const;
 const OPERATORS = ['==', '!=', '<=', '>=', '=~', '!~', '<', '>', '(', ')', '[', ']', ','] as const;
@@ -24,7 +24,7 @@ const ESCAPE = /\\([\\'"])/g;
 const LARGEST_PLAIN = 2n ** 53n;
 const LARGEST = 2n ** 63n - 1n;
 
-/** The token that begins at or after `from` (nlmon A2, A10.3, A10.4). Throws FilterError where none can begin. */
+/** The token that begins at or after `from` (nlmon A2, A10.3, A10.4). Throws Unreadable where none can begin. */
 export function nextToken(text: string, from: number): Token {
   const start = skipSpace(text, from);
   if (start >= text.length) return { kind: 'end', start: text.length, end: text.length };
@@ -64,7 +64,7 @@ function word(name: string, start: number): Token {
 function number(text: string, digits: string, start: number): Token {
   const end = start + digits.length;
   if (WORD_START.test(text.charAt(end))) {
-    throw new FilterError(text, {
+    throw new Unreadable({
       message: `number ${digits.slice(0, 20)} touches a word`,
       offset: start,
       length: end - start + 1,
@@ -85,7 +85,7 @@ function string(text: string, quote: string, start: number): Token {
   let close = start + 1;
   while (close < text.length && text.charAt(close) !== quote) close += text.charAt(close) === '\\' ? 2 : 1;
   if (close >= text.length) {
-    throw new FilterError(text, {
+    throw new Unreadable({
       message: 'string is not closed',
       offset: start,
       expected: `a closing ${quote}`,
@@ -95,7 +95,7 @@ function string(text: string, quote: string, start: number): Token {
   const raw = text.slice(start + 1, close);
   const forbidden = raw.search(FORBIDDEN);
   if (forbidden !== -1) {
-    throw new FilterError(text, {
+    throw new Unreadable({
       message: `control character U+${codePoint(raw, forbidden)} in a string`,
       offset: start + 1 + forbidden,
       expected: 'no control characters but tab and line break',
@@ -114,11 +114,11 @@ const HABITS: readonly (readonly [habit: string, expected: string])[] = [
   ['.', 'decimal digits without a fraction, or a field'],
 ];
 
-function unexpectedCharacter(text: string, offset: number): FilterError {
+function unexpectedCharacter(text: string, offset: number): Unreadable {
   const habit = HABITS.find(([begin]) => text.startsWith(begin, offset));
   const found = String.fromCodePoint(text.codePointAt(offset) ?? 0);
   const shown = /[\p{L}\p{N}\p{P}\p{S}]/u.test(found) ? (habit?.[0] ?? found) : `U+${codePoint(text, offset)}`;
-  return new FilterError(text, {
+  return new Unreadable({
     message: `unexpected character ${shown}`,
     offset,
     length: habit?.[0].length ?? found.length,

@@ -138,8 +138,8 @@ function isInterrupted(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'INTERRUPTED';
 }
 
-/** The end of an attempt that a crash cut short. */
-export function interrupted(open: Entry['open'][number], clock: Clock): AttemptRecord {
+/** The end of an attempt that a crash cut short; how long it ran is not known: 0. */
+export function interrupted(open: Entry['open'][number]): AttemptRecord {
   return {
     ...open,
     status: 'interrupted',
@@ -147,6 +147,6 @@ export function interrupted(open: Entry['open'][number], clock: Clock): AttemptR
     detail: '',
     output: '',
     timedOut: false,
-    durationMs: Math.max(0, clock.now() - open.startedMs),
+    durationMs: 0,
   };
 }

@@ -1,4 +1,4 @@
-import { errorText } from '#core';
+import { errorText, EXPIRY } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
 import { interrupted } from './attempt.ts';
@@ -153,7 +153,8 @@ export class HookRunner {
     const { clock, onProgress } = this.#deps;
     const leftMs = Math.max(0, timeLeft({ deps: this.#deps, runtime: this.#runtime, entry }));
     const waitMs = Math.min(pauseMs, leftMs);
-    onProgress(entry, entry.attempts, waitsFor, clock.now() + waitMs);
+    // No attempt follows: it only waits for its end.
+    onProgress(entry, entry.attempts, leftMs > pauseMs ? waitsFor : EXPIRY, clock.now() + waitMs);
     const pause = new AbortController();
     this.#paused.set(entry, pause);
     const resume = (): void => {
@@ -174,6 +175,6 @@ export class HookRunner {
 
 /** Ends an entry whose hook is gone. */
 export async function dropRemoved(deps: RunnerDeps, entry: Entry): Promise<void> {
-  for (const open of entry.open) await deps.journal.result(entry, interrupted(open, deps.clock));
+  for (const open of entry.open) await deps.journal.result(entry, interrupted(open));
   await finish(deps, entry, 'dropped', { reason: 'hook-removed' });
 }

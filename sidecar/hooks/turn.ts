@@ -46,7 +46,7 @@ export interface TurnOptions {
 export async function takeTurn(options: TurnOptions): Promise<Later | null> {
   const { deps, runtime, entry } = options;
   const { spec } = runtime.hook;
-  for (const open of entry.open) await deps.journal.result(entry, interrupted(open, deps.clock));
+  for (const open of entry.open) await deps.journal.result(entry, interrupted(open));
   if (!spec.enabled) return finish(deps, entry, 'dropped', { reason: 'hook-disabled' });
   if (spec.mode === 'audit') return finish(deps, entry, 'audited');
   const leftMs = timeLeft(options);
@@ -109,7 +109,11 @@ async function endWith(options: TurnOptions, finals: readonly (ActionEnd | null)
     : DONE;
   if (claimed?.kind === 'granted') return conclude(options, claimed, ends, entry.attempts);
   const uncoordinated = claimed?.kind !== 'done';
-  return finish(deps, entry, outcomeOf(ends), { reason: reasonOf(entry.attempts), uncoordinated });
+  const outcome = outcomeOf(ends);
+  return finish(deps, entry, outcome, {
+    reason: outcome === 'delivered' ? '' : reasonOf(entry.attempts),
+    uncoordinated,
+  });
 }
 
 function isClaimed({ hook }: HookRuntime): boolean {
@@ -173,7 +177,9 @@ async function conclude(
   else if (ends.includes('rejected')) told = await grant.complete(Math.min(windowMs, REJECTED_WINDOW_MS));
   else await grant.release();
   const uncoordinated = grant.uncoordinated || !told;
-  return finish(deps, entry, outcomeOf(ends), { reason: reasonOf(attempts), uncoordinated, attempts });
+  const outcome = outcomeOf(ends);
+  const reason = outcome === 'delivered' ? '' : reasonOf(attempts);
+  return finish(deps, entry, outcome, { reason, uncoordinated, attempts });
 }
 
 function expire({ deps, runtime, entry }: TurnOptions, waitedFor: string): Promise<null> {

@@ -157,14 +157,18 @@ async function closedLoop({ address }: BenchServer, prefix: string, durationMs: 
 async function openLoop({ address }: BenchServer, durationMs: number): Promise<number> {
   const total = (PAIRS_PER_SECOND * durationMs) / 1_000;
   const latencies = new Float64Array(total);
+  const { promise: allDone, resolve } = Promise.withResolvers<void>();
   let done = 0;
-  using claimer = new Claimer(address, 'o', (dueAt) => void (latencies[done++] = performance.now() - dueAt));
+  using claimer = new Claimer(address, 'o', (dueAt) => {
+    latencies[done++] = performance.now() - dueAt;
+    if (done === total) resolve();
+  });
   const from = performance.now();
   for (let sent = 0; sent < total; await pause(1)) {
     const due = Math.min(total, Math.floor(((performance.now() - from) * PAIRS_PER_SECOND) / 1_000));
     for (; sent < due; sent++) claimer.claim(sent, from + (sent * 1_000) / PAIRS_PER_SECOND);
   }
-  while (done < total) await pause(5);
+  await allDone;
   latencies.sort();
   return Number((latencies[Math.floor(total * 0.99)] ?? 0).toFixed(2));
 }

@@ -41,6 +41,7 @@ async function settled(thread: Thread): Promise<NodeLedger> {
 }
 
 let acts = 0;
+const losses: string[] = [];
 try {
   ip('link', 'set', 'lo', 'up');
   mkdirSync(small);
@@ -48,7 +49,8 @@ try {
   if (whose === 'control-plane') process.env.TMPDIR = small;
   else process.env.TMPDIR = outside;
   const { source, emit } = manual();
-  const action = testAction(async () => {
+  const action = testAction(async (event) => {
+    if (event.type === 'journal.lost') losses.push(event.subject);
     acts++;
     return { status: 'delivered' };
   });
@@ -78,8 +80,9 @@ try {
   await held;
   await eventually(() => thread.sidecar.journal.failing === null);
   await emitSome();
+  if (whose === 'sidecar') await eventually(() => losses.length > 0);
   const { ledger, stored } = await settled(thread);
-  process.stdout.write(`${JSON.stringify({ number, acts, during, failing, storedDuring, ledger, stored })}\n`);
+  process.stdout.write(`${JSON.stringify({ number, acts, during, failing, storedDuring, losses, ledger, stored })}\n`);
 } finally {
   execFileSync('umount', ['-l', small]);
   rmSync(outside, { recursive: true, force: true });

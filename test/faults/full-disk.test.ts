@@ -14,6 +14,8 @@ interface Told {
   readonly during: number;
   readonly failing: string | null;
   readonly storedDuring: number;
+  /** Subjects of the events that tell a loss. */
+  readonly losses: readonly string[];
   readonly ledger: NodeLedger['ledger'];
   readonly stored: NodeLedger['stored'];
 }
@@ -30,15 +32,17 @@ async function scenario(whose: 'sidecar' | 'control-plane'): Promise<Told> {
 
 describe.skipIf(missing !== null)('a full disk', () => {
   it('of the sidecar loses what comes then as journal-failing, counted, and nothing that it took', async () => {
-    const { number, acts, during, failing, ledger, stored } = await scenario('sidecar');
+    const { number, acts, during, failing, losses, ledger, stored } = await scenario('sidecar');
     expect(failing).toContain('ENOSPC');
     // Nothing is acted on that is not durable.
     expect(during).toBe(100);
-    const [life] = ledger.sources;
+    const life = ledger.sources.find(({ source }) => source === 'numbered');
     expect(life).toMatchObject({ heard: number, lost: { 'journal-failing': 100 }, routed: 300, unmatched: 0 });
-    expect(acts).toBe(300);
-    expect(ledger.hooks).toMatchObject([{ routed: 300, pending: 0, outcomes: { delivered: 300 } }]);
-    expect(stored['trotline/all']).toEqual({ delivered: 300 });
+    // The loss is an event itself, with its count.
+    expect(losses).toEqual(['100 events lost']);
+    expect(acts).toBe(301);
+    expect(ledger.hooks).toMatchObject([{ routed: 301, pending: 0, outcomes: { delivered: 301 } }]);
+    expect(stored['trotline/all']).toEqual({ delivered: 301 });
   });
 
   it('of the control plane stops nothing: reports wait on the node until they can be stored', async () => {

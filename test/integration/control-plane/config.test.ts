@@ -229,6 +229,19 @@ describe('hot reload', () => {
     expect(self.registry.current.refused).toEqual([]);
   });
 
+  it('N34: takes a file that is emptied before it is written for no removal, and one that stays empty for one', async () => {
+    await writeFile(join(hooksDir, 'a.yaml'), eventHook('one'));
+    const { directory } = await plane();
+    const seen: number[] = [];
+    directory.onChange(({ hooks }) => seen.push(hooks.length));
+    await writeFile(join(hooksDir, 'a.yaml'), '');
+    await eventually(() => directory.doubts);
+    await writeFile(join(hooksDir, 'a.yaml'), `${eventHook('one')}---\n${eventHook('two')}`);
+    await eventually(() => expect(seen).toEqual([2]));
+    await writeFile(join(hooksDir, 'a.yaml'), '');
+    await eventually(() => expect(seen).toEqual([2, 0]));
+  });
+
   it('N34: keeps everything while the directory is gone, says so, and follows its successor', async () => {
     await put('a.yaml', eventHook('one'));
     const { registry } = await plane();

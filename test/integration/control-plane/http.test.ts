@@ -1,6 +1,7 @@
 /** The HTTP API as its clients see it: rows N26 to N29 of spec/nlmon.md at the control plane, access, errors, tails. */
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
@@ -124,6 +125,24 @@ describe('access to the API', () => {
     const other = apiOn(listen, 'other.json');
     await expect(other.start()).rejects.toThrow('is in use');
     await other.stop();
+  });
+
+  it('are of one shape also where no route was reached', async () => {
+    const shape = { error: { code: 'USAGE', message: expect.any(String) } };
+    expect(await call('GET', '/v1/hooks/%ff/x')).toEqual({ status: 400, body: shape });
+    const { hostname, port } = new URL(api.address);
+    const raw = (text: string): Promise<string> =>
+      new Promise((resolve) => {
+        let answer = '';
+        const socket = connect(Number(port), hostname, () => socket.write(text));
+        socket.on('data', (bytes) => (answer += bytes.toString()));
+        socket.on('close', () => resolve(answer));
+      });
+    const tooLong = await raw(`GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(tooLong).toMatch(/^HTTP\/1\.1 431 /);
+    expect(JSON.parse(tooLong.slice(tooLong.indexOf('\r\n\r\n')))).toEqual(shape);
+    const garbage = await raw('\0\0\r\n\r\n');
+    expect(JSON.parse(garbage.slice(garbage.indexOf('\r\n\r\n')))).toEqual(shape);
   });
 
   it('refuses bodies that are no JSON, unknown paths and unknown keys, each as an error', async () => {
@@ -291,7 +310,14 @@ describe('the command line over the API', () => {
       interactive: false,
       paint: plain,
     };
-    const code = await run(argv, { terminal, env: { TROTLINE_DATA: root }, signal, urgent: signal, exitCode: 0 });
+    const code = await run(argv, {
+      terminal,
+      env: { TROTLINE_DATA: root },
+      signal,
+      urgent: signal,
+      exitCode: 0,
+      heedsStop: false,
+    });
     return { code, stdout, stderr };
   }
 
@@ -310,6 +336,23 @@ describe('the command line over the API', () => {
     ]);
   });
 
+  it('refuses what is none: a hook, an outcome, a limit, before it asks anybody', async () => {
+    const refused = async (argv: readonly string[], text: string): Promise<void> => {
+      const { code, stderr } = await trotline(argv);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(text)]);
+    };
+    await refused(['hooks', 'show', '../../events'], '"../../events" is no hook name');
+    await refused(['hooks', 'show', 'a/b/c'], '"a/b/c" is no hook name');
+    await refused(['hooks', 'disable', 'trotline/..'], 'is no hook name');
+    await refused(['events', 'list', '--outcome', 'deliverd'], 'did you mean "delivered"?');
+    await refused(['events', 'list', '--limit', 'abc'], '--limit "abc" is no number');
+    await refused(['events', 'list', '--since', 'yesterday'], '--since "yesterday" is no time');
+    expect(await trotline(['hooks', 'stats', 'veth-gon'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('veth-gone'),
+    });
+  });
+
   it('N29: switches a hook off and on, under the name of the user', async () => {
     expect(await trotline(['hooks', 'disable', 'veth-gone'])).toMatchObject({
       code: 0,
@@ -317,7 +360,8 @@ describe('the command line over the API', () => {
     });
     expect(hooks.hook('trotline/veth-gone').spec.enabled).toBe(false);
     expect(store.audit_[0]).toMatchObject({ who: userInfo().username, subject: 'trotline/veth-gone' });
-    expect((await trotline(['hooks', 'enable', 'veth-gone'])).stdout).toBe('veth-gone enabled\n');
+    const { stdout } = await trotline(['hooks', 'enable', 'veth-gone', '-o', 'json']);
+    expect(JSON.parse(stdout)).toMatchObject([{ hook: 'trotline/veth-gone', enabled: true }]);
     expect((await trotline(['hooks', 'follow-file', 'veth-gone'])).stdout).toBe(
       'veth-gone follows its file again (enabled)\n',
     );

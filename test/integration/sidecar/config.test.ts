@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import { type ActionDefinition, createHook, defineAction, EventHookSpec, parseConfig, type Result, Type } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
-import { readLastGood, writeLastGood } from '../../../sidecar/last-good.ts';
+import { LastGoodFile, readLastGood, writeLastGood } from '../../../sidecar/last-good.ts';
 import { silentLog } from '../../kit/action-context.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { hookYaml, startThread, type Thread } from '../../kit/thread.ts';
-import { temporaryFolder } from '../../unit/sidecar/kit.ts';
+import { temporaryFolder, testClock } from '../../unit/sidecar/kit.ts';
 import { manual } from './kit.ts';
 
 /** Notes the versions that act; those named `bad` cannot be made. */
@@ -36,6 +36,36 @@ const hook = (version: string): string => hookYaml('h', { config: `command: [/bi
 async function statusOf(thread: Thread): Promise<string> {
   return JSON.stringify(await thread.api('/v1/sidecars'));
 }
+
+describe('the file of the last good hooks', () => {
+  it('is written as soon as it can be, with the newest set', async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, 'not-yet', 'hooks.json');
+    const set = (name: string) => ({
+      version: name,
+      hooks: [
+        createHook({
+          namespace: 'trotline',
+          name,
+          form: 'EventHook',
+          spec: parseConfig(EventHookSpec, { actions: [{ type: 'webhook', config: { url: 'http://h/' } }] }, 'test'),
+          origin: null,
+        }),
+      ],
+    });
+    const clock = testClock();
+    const file = new LastGoodFile({ path, vocabulary, clock, log: silentLog });
+    await file.keep(set('one'));
+    await file.keep(set('two'));
+    expect(await readLastGood(path, silentLog)).toBeNull();
+    await mkdir(join(folder.path, 'not-yet'));
+    await eventually(async () => {
+      await clock.pass(1000);
+      expect((await readLastGood(path, silentLog))?.version).toBe('two');
+    });
+    await file.stop();
+  });
+});
 
 describe('the hooks of a sidecar', () => {
   it('are the last good ones when it starts without the control plane', async () => {

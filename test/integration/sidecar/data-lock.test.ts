@@ -15,7 +15,7 @@ describe('the data folder of a sidecar', () => {
     const parts = { data: folder.path, clock: systemClock };
     const said: string[] = [];
     const warn = (_fields: object, message: string): void => void said.push(message);
-    const log: Log = { ...silentLog, warn: warn as Log['warn'] };
+    const log: Log = { ...silentLog, warn };
     const first = new DataLock({ ...parts, log: silentLog });
     const second = new DataLock({ ...parts, log });
     await first.start(going);

@@ -62,6 +62,7 @@ async function trotline(...argv: readonly string[]): Promise<Ran> {
     signal: never,
     urgent: never,
     exitCode: 0,
+    heedsStop: false,
   });
   return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
 }
@@ -231,7 +232,7 @@ describe('errors of the command line', () => {
     await writeFile(file, eventHook('veth-gone', `  condition: "interfce =~ 'veth.*'"\n  giveUpAfter: 5 sec`));
     const { code, stdout, stderr } = await trotline('hooks', 'validate', file);
     expect(code).toBe(2);
-    expect(stdout).toBe('0 hooks valid, 1 refused: -\n');
+    expect(stdout).toBe('0 hooks valid, 1 refused\n');
     expect(stderr).toContain('error: hook "veth-gone" refused (2 problems)');
     expect(stderr).toMatch(/net\.yaml:6:15 {2}condition: /);
     expect(stderr).toContain(`     6 │   condition: "interfce =~ 'veth.*'"\n       │               ^^^^^^^^`);
@@ -369,6 +370,7 @@ describe('other texts', () => {
       node: 'lap1',
       data: '/d',
       hooksDirectory: 'hooks',
+      dataArgument: '',
       address: 'http://127.0.0.1:1',
       hooks,
     };

@@ -120,6 +120,7 @@ describe('an nlmon document', () => {
       expect.stringContaining('/script must be text'),
       expect.stringContaining('/async must be true or false'),
       expect.stringContaining('/condition unknown field x'),
+      expect.stringContaining('/condition unexpected end'),
       expect.stringContaining('/timeout_ms must be at most 49d'),
     ]);
   });

@@ -139,6 +139,17 @@ describe('errors', () => {
     expect(refusal("foo == 'open").offset).toBe(0);
     expect(refusal("interface =~ '[' AND (").offset).toBe(13);
   });
+
+  it('tells every unknown name and bad pattern, and where reading ended', () => {
+    const { all } = refusal("interfce =~ '[' AND mesage_type == 1 OR (");
+    expect(all.map(({ offset, message }) => [offset, message.replace(/:.*/, '')])).toEqual([
+      [0, 'unknown field interfce (did you mean interface?)'],
+      [12, 'bad pattern'],
+      [20, 'unknown field mesage_type (did you mean message_type?)'],
+      [41, 'unexpected end'],
+    ]);
+    expect(refusal('a AND '.repeat(100)).all).toHaveLength(21);
+  });
 });
 
 describe('strings', () => {
