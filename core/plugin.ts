@@ -100,8 +100,6 @@ export interface ResultDetail {
   /** Captured output, bounded by the action. */
   readonly output?: string;
   readonly timedOut?: boolean;
-  /** How long the work itself took, milliseconds; without it the host's time counts, waiting for a place included. */
-  readonly durationMs?: number;
 }
 
 /** Expected ends are values. A throw from `handle` is a defect: counted, logged with stack, treated as rejected. */
@@ -122,6 +120,11 @@ export interface ActionDefinition<S extends ObjectSchema = ObjectSchema> {
   readonly type: string;
   readonly stability: Stability;
   readonly config: S;
+  /**
+   * What its attempts share, and how many of them may be under way at a time on a node: the others wait, first come, first
+   * served, and count as attempts only from then on. Missing: there is no limit.
+   */
+  places?(config: Infer<S>): { readonly of: string; readonly count: number };
   create(config: Infer<S>, context: ActionContext): Action;
 }
 

@@ -83,11 +83,9 @@ export class Pipeline {
     const life = this.#begin(source);
     return {
       emit: (drafts) => this.#emit(life, drafts),
+      // Behind what was emitted before: a count that overtook it would name the wrong numbers after a crash.
       lost: (reason, count) => {
-        life.heard += count;
-        life.sequence += count;
-        this.#lose(life, reason, count);
-        this.#dirty = true;
+        life.turn = life.turn.then(() => this.#skip(life, reason, count));
       },
       end: () => {
         life.ended = true;
@@ -171,6 +169,14 @@ export class Pipeline {
     await this.#deps.journal.counters(this.ledgers(open));
     const ended = this.#lives.filter((life) => life.ended).slice(0, -ENDED_LIVES);
     if (ended.length > 0) this.#lives = this.#lives.filter((life) => !ended.includes(life));
+  }
+
+  /** Numbers that the source says were lost. */
+  #skip(life: Life, reason: string, count: number): void {
+    life.heard += count;
+    life.sequence += count;
+    this.#lose(life, reason, count);
+    this.#dirty = true;
   }
 
   #lose(life: Life, reason: string, count: number): void {

@@ -64,13 +64,12 @@ export interface NodePolicy {
 /** Without a file: every built-in action, no program, and webhooks to the open internet alone. */
 export const DEFAULT_POLICY: NodePolicy = parsePolicy('version: 1', 'default policy');
 
-/** Throws a ConfigError with every problem, each with its line; a file that does not exist is the default policy. */
+/** Throws a ConfigError with every problem, each with its line. A file that was named must be there: without it the node would allow what it forbids. */
 export async function readPolicy(path: string): Promise<NodePolicy> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (isMissing(error)) return DEFAULT_POLICY;
     throw new ConfigError(path, [{ path: '', message: `cannot be read: ${errorText(error)}`, file: path }]);
   }
   return parsePolicy(text, path);
@@ -117,8 +116,4 @@ function destinationIssues(allow: readonly string[]): Issue[] {
     const message = `${JSON.stringify(entry)} is no destination`;
     return [{ path: `/webhook/allow/${index}`, message, expected: 'a CIDR, an address or a host name' }];
   });
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

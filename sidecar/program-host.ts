@@ -1,6 +1,7 @@
 import { AppError, type Component, type Ended, errorText, isObject, type Log, type Program } from '#core';
 import { Spawner, type SpawnerOptions } from '#native';
 
+import { Places } from './places.ts';
 import type { NodePolicy } from './policy.ts';
 import { identityOf } from './program-user.ts';
 import { checkScript, type ScriptVerdict } from './script-check.ts';
@@ -25,13 +26,12 @@ export type Programs = Pick<Spawner, 'run' | 'stop'>;
 /** Runs the programs of all hooks in the one spawner, under the node's policy. */
 export class ProgramHost implements Component {
   readonly #options: ProgramHostOptions;
-  readonly #waiting: (() => void)[] = [];
+  readonly #places = new Places();
   readonly #halt = new AbortController();
   /** Verdicts of the last moment. */
   readonly #verdicts = new Map<string, ScriptVerdict>();
   /** What was said: once is enough. */
   readonly #said = new Set<string>();
-  #running = 0;
   #spawner: Promise<Programs> | null = null;
 
   constructor(options: ProgramHostOptions) {
@@ -44,7 +44,8 @@ export class ProgramHost implements Component {
    * the spawner was lost with the program in it.
    */
   readonly run = async (program: Program, signal: AbortSignal): Promise<Ended> => {
-    if (!(await this.#enter(signal))) return KILLED;
+    const leave = await this.#places.enter('program', CONCURRENT, signal).catch(() => null);
+    if (!leave) return KILLED;
     try {
       this.#check(program);
       const identity = await identityOf(program.user);
@@ -56,7 +57,7 @@ export class ProgramHost implements Component {
     } catch (error) {
       throw hostError(error);
     } finally {
-      this.#leave();
+      leave();
     }
   };
 
@@ -101,34 +102,6 @@ export class ProgramHost implements Component {
 
   #isNew(text: string): boolean {
     return this.#said.size < this.#said.add(text).size;
-  }
-
-  /** Resolves when a place is this caller's; false: its signal aborted first. */
-  #enter(signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return Promise.resolve(false);
-    if (this.#running < CONCURRENT) {
-      this.#running++;
-      return Promise.resolve(true);
-    }
-    return new Promise((resolve) => {
-      const turn = (): void => {
-        signal.removeEventListener('abort', onAbort);
-        resolve(true);
-      };
-      const onAbort = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
-        resolve(false);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.push(turn);
-    });
-  }
-
-  /** The place goes to the next in line, or becomes free. */
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running--;
   }
 }
 

@@ -6,6 +6,7 @@ import {
   errorText,
   type Ledger,
   type Log,
+  type OutcomeRecord,
   type ProgressRecord,
   SPAN,
   startSpan,
@@ -19,6 +20,10 @@ import type { Journal } from './journal/journal.ts';
 
 /** Outcomes in one request, and sent without an acknowledgement. */
 const BATCH = 200;
+/** Bytes of one request, as the journal has them: beyond, the rest waits for the next. The control plane takes 16 MiB. */
+const BATCH_BYTES = 1 << 20;
+/** An outcome beyond this goes without the outputs of its attempts. */
+const OUTCOME_BYTES = 4 << 20;
 const UNACKNOWLEDGED = 4000;
 const LEDGER_MS = 1000;
 /** Pending entries of which the newest word is kept, to tell a control plane that was away. */
@@ -133,7 +138,7 @@ export class Reporter implements Component {
       for (;;) {
         const { journal } = this.#options;
         const room = UNACKNOWLEDGED - (this.#sent - journal.ackedSequence);
-        const entries = room > 0 ? journal.unreported(this.#sent, Math.min(BATCH, room)) : [];
+        const entries = room > 0 ? firstBytes(journal.unreported(this.#sent, Math.min(BATCH, room))) : [];
         if (!(await this.#send(entries))) break;
         await this.#link.drained();
       }
@@ -151,7 +156,7 @@ export class Reporter implements Component {
     for (const entry of [...entries, ...pending.map(({ entry }) => entry)]) {
       if (!events.has(entry.eventId)) events.set(entry.eventId, await journal.event(entry));
     }
-    const outcomes = await Promise.all(entries.map((entry) => journal.outcome(entry)));
+    const outcomes = await Promise.all(entries.map(async (entry) => fitting(await journal.outcome(entry), entry)));
     if (!this.#ready) return false;
     const spans = outcomes.map(({ eventId, hook }) =>
       startSpan(
@@ -169,12 +174,17 @@ export class Reporter implements Component {
 
   #untoldProgress(): Progress[] {
     const found: Progress[] = [];
+    let bytes = 0;
     for (const entry of this.#untold) {
-      if (found.length === BATCH) break;
+      if (found.length === BATCH || bytes > BATCH_BYTES) break;
       this.#untold.delete(entry);
       const progress = this.#progress.get(entry);
-      if (progress && entry.sequence === 0) found.push(progress);
-      else this.#progress.delete(entry);
+      if (!progress || entry.sequence !== 0) {
+        this.#progress.delete(entry);
+        continue;
+      }
+      found.push(progress);
+      bytes += entry.position.length + outputLength(progress.attempts);
     }
     return found;
   }
@@ -222,6 +232,26 @@ export class Reporter implements Component {
     const { journal } = this.#options;
     if (journal.ackedSequence === journal.lastSequence && !this.#wanted) this.#drained?.();
   }
+}
+
+/** The first of them, one at least, that fit into a request. */
+function firstBytes(entries: readonly Entry[]): readonly Entry[] {
+  let bytes = 0;
+  const end = entries.findIndex(({ position, finalPosition }, index) => {
+    bytes += position.length + (finalPosition?.length ?? 0);
+    return index > 0 && bytes > BATCH_BYTES;
+  });
+  return end < 0 ? entries : entries.slice(0, end);
+}
+
+function fitting(outcome: OutcomeRecord, { finalPosition }: Entry): OutcomeRecord {
+  if (finalPosition === null || finalPosition.length <= OUTCOME_BYTES) return outcome;
+  const attempts = outcome.attempts.map((attempt) => Object.assign({}, attempt, { output: '' }));
+  return { ...outcome, reason: `${outcome.reason} (outputs left out: ${finalPosition.length} bytes)`.trim(), attempts };
+}
+
+function outputLength(attempts: readonly AttemptRecord[]): number {
+  return attempts.reduce((sum, { output }) => sum + output.length, 0);
 }
 
 const NOTHING = { events: [], outcomes: [], progress: [], ledger: null };

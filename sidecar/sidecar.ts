@@ -31,6 +31,7 @@ import { HookSet } from './hooks/hook-set.ts';
 import { Journal } from './journal/journal.ts';
 import { LastGoodFile, readLastGood } from './last-good.ts';
 import { Pipeline } from './pipeline.ts';
+import { Places } from './places.ts';
 import { allowsAction, type NodePolicy } from './policy.ts';
 import { ProgramHost } from './program-host.ts';
 import { Reporter } from './reporter.ts';
@@ -84,6 +85,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   const hooks = new HookSet({
     journal,
     claims,
+    places: new Places(),
     clock,
     bootClock,
     log,

@@ -1,6 +1,6 @@
 import type { EventSummary, HookOutcome } from '../store/types.ts';
 import { eventLine, flatEvent, shortType } from './event-text.ts';
-import { safe, type Terminal } from './output.ts';
+import { jsonText, safe, type Terminal } from './output.ts';
 
 /** An event's first line waits so long for its other hooks. */
 const GATHER_MS = 150;
@@ -66,7 +66,7 @@ export class LiveLines {
     this.#remember(event);
     const { terminal, json } = this.#options;
     if (json) {
-      terminal.out(`${JSON.stringify(flatEvent(event))}\n`);
+      terminal.out(`${jsonText(flatEvent(event))}\n`);
       return;
     }
     this.#closeSecond();

@@ -1,5 +1,5 @@
 /** How results look: tables for people, arrays of flat objects for programs. Text of events and documents is data. */
-import { stringify } from 'yaml';
+import { Scalar, stringify } from 'yaml';
 
 /** Where a command writes; tests bring their own. */
 export interface Terminal {
@@ -152,7 +152,31 @@ export function renderList<R>(
 }
 
 export function renderData(data: unknown, format: 'json' | 'yaml'): string {
-  return format === 'json' ? `${JSON.stringify(data, null, 2)}\n` : stringify(data);
+  // In YAML a text with such characters is written in double quotes, where JSON's escapes mean the same.
+  return format === 'json' ? `${jsonText(data, 2)}\n` : escaped(stringify(data, yamlText));
+}
+
+/** JSON that controls no terminal: what it may leave raw, 8-bit controls and bidirectional marks, is escaped too. */
+export function jsonText(data: unknown, indent = 0): string {
+  return escaped(JSON.stringify(data, null, indent));
+}
+
+const STEERING = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escaped(text: string): string {
+  return text.replaceAll(STEERING, (found) =>
+    Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
+      '',
+    ),
+  );
+}
+
+/** Such texts in double quotes, all others as they are. */
+function yamlText(_key: unknown, value: unknown): unknown {
+  if (typeof value !== 'string' || value.search(STEERING) < 0) return value;
+  const scalar = new Scalar(value);
+  scalar.type = 'QUOTE_DOUBLE';
+  return scalar;
 }
 
 /** Local and short, for people: the day only when it is another. */

@@ -9,6 +9,7 @@ import { eventsCommand } from './events.ts';
 import { fieldsCommand } from './fields.ts';
 import { hooksCommand } from './hooks.ts';
 import { ledgerCommand } from './ledger.ts';
+import { jsonText } from './output.ts';
 import { sidecarsCommand } from './sidecars.ts';
 import { upCommand } from './up.ts';
 
@@ -21,7 +22,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   } catch (error) {
     const known = error instanceof CommanderError ? usageError(error) : error;
     if (known === null) return error instanceof CommanderError && error.exitCode === 0 ? 0 : 2;
-    if (wantsJson(argv)) terminal.out(`${JSON.stringify(errorData(known), null, 2)}\n`);
+    if (wantsJson(argv)) terminal.out(`${jsonText(errorData(known), 2)}\n`);
     else terminal.err(renderError(known, terminal));
     return exitCodeOf(known);
   }

@@ -3,8 +3,8 @@ import { type Clock, type Hook, type TrotlineEvent, whenUncoordinated } from '#c
 import { abortable } from '../waiting.ts';
 import { AWAY, type ClaimAsk, type ClaimChannel, type ClaimReply } from './claim-client.ts';
 import { claimKey } from './key.ts';
-import { KeyQueue } from './key-queue.ts';
 import { Leases } from './lease.ts';
+import { Places } from '../places.ts';
 import type { NodeClaims } from './node-claims.ts';
 
 /** Windows that are settled at a time. */
@@ -42,7 +42,7 @@ export class Claims {
   readonly #channel: ClaimChannel;
   readonly #node: NodeClaims;
   readonly #clock: Clock;
-  readonly #queue = new KeyQueue();
+  readonly #queue = new Places();
   readonly #leases: Leases;
   #settling: Promise<void> | null = null;
 
@@ -58,7 +58,7 @@ export class Claims {
     const scope = hook.spec.dedup?.scope ?? 'none';
     if (scope === 'none') return UNCLAIMED;
     const key = claimKey(hook, event);
-    const leave = await this.#queue.enter(key, signal);
+    const leave = await this.#queue.enter(key, 1, signal);
     try {
       const claimed = scope === 'node' ? this.#claimNode(key, false) : await this.#claimCluster(hook, key, signal);
       if (claimed.kind === 'granted') return leaving(claimed, leave);
@@ -80,7 +80,7 @@ export class Claims {
     const keys = this.#node.unsettledKeys();
     for (let at = 0; at < keys.length; at += SETTLED_AT_ONCE) {
       const told = keys.slice(at, at + SETTLED_AT_ONCE).map(async (key) => {
-        const leave = await this.#queue.enter(key, NEVER);
+        const leave = await this.#queue.enter(key, 1, NEVER);
         return this.#settleKey(key).finally(leave);
       });
       if ((await Promise.all(told)).includes(false)) return;

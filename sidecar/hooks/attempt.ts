@@ -112,7 +112,7 @@ export async function makeAttempt(
     output: result.output ?? '',
     timedOut: result.timedOut ?? false,
     startedMs,
-    durationMs: result.durationMs ?? clock.monotonic() - startedAt,
+    durationMs: clock.monotonic() - startedAt,
   };
   return { record, afterMs: result.status === 'retry' ? (result.afterMs ?? 0) : 0 };
 }

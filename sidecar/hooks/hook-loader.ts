@@ -1,5 +1,4 @@
 import {
-  type Action,
   type ActionContext,
   type ActionDefinition,
   AppError,
@@ -120,11 +119,11 @@ export class HookLoader {
     };
     try {
       for (const [index, { type, config }] of hook.spec.actions.entries()) {
-        const action = this.#action(hook, type, config);
+        const { action, places } = this.#action(hook, type, config);
         const life = new Lifecycle(`action(${type})`, action);
         lives.push(life);
         await life.start();
-        actions.push({ index, type, action });
+        actions.push({ index, type, action, places });
       }
     } catch (error) {
       await stop();
@@ -133,12 +132,16 @@ export class HookLoader {
     return { ...compiled, actions, stop };
   }
 
-  #action(hook: Hook, type: string, config: unknown): Action {
+  #action(hook: Hook, type: string, config: unknown): Pick<ActionInstance, 'action' | 'places'> {
     const definition = this.#options.actions.get(type);
     if (!definition) throw new AppError('CONFIG_INVALID', `unknown action "${type}"`);
     if (!this.#options.allowed(type))
       throw new AppError('POLICY_REFUSED', `action "${type}" is not allowed by the policy of this node`);
     const parsed = parseConfig(definition.config, config, `action "${type}"`);
-    return definition.create(parsed, this.#options.context(hook, type));
+    const own = definition.places?.(parsed);
+    return {
+      action: definition.create(parsed, this.#options.context(hook, type)),
+      places: own ? { of: `${type} ${own.of}`, count: own.count } : null,
+    };
   }
 }

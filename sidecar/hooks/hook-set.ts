@@ -20,6 +20,8 @@ export class HookSet {
   readonly #orphans = new Map<string, Entry[]>();
   /** Removed, with rounds still under way. */
   readonly #leaving = new Set<HookRunner>();
+  /** Ids of every hook of the newest set of the control plane; null: none has come yet. */
+  #known: ReadonlySet<string> | null = null;
   #router: Router = createRouter([]);
   #draining = false;
 
@@ -36,7 +38,12 @@ export class HookSet {
   run(entry: Entry): void {
     const runner = this.#runners.get(entry.hook);
     if (runner) runner.push(entry);
-    else this.#orphan(entry);
+    else if (this.#known === null || this.#known.has(entry.hook)) this.#orphan(entry);
+    // Its hook was removed while it was on its way into the journal.
+    else
+      dropRemoved(this.#deps, entry).catch((error: unknown) =>
+        this.#log.error({ hook: entry.hook, error }, 'entry not dropped'),
+      );
   }
 
   get(id: string): HookRuntime | undefined {
@@ -94,6 +101,7 @@ export class HookSet {
       this.#runners.delete(id);
       this.#retire(runner);
     }
+    if (known) this.#known = known;
     if (known) work.push(this.#dropOrphans(known));
     await Promise.all(work);
   }

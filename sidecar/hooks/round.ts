@@ -1,6 +1,8 @@
 import { type AttemptRecord, type Hook, type OutcomeName, type TrotlineEvent } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
+import type { Places } from '../places.ts';
+import { within } from '../waiting.ts';
 import { type AttemptDeps, makeAttempt } from './attempt.ts';
 import type { ActionInstance, HookRuntime } from './runtime.ts';
 
@@ -32,7 +34,7 @@ export function finalOf(
 }
 
 export interface RoundOptions {
-  readonly deps: AttemptDeps;
+  readonly deps: AttemptDeps & { readonly places: Places };
   readonly runtime: HookRuntime;
   readonly entry: Entry;
   readonly event: TrotlineEvent;
@@ -40,8 +42,8 @@ export interface RoundOptions {
   readonly signal: AbortSignal;
   /** Ends the pauses between them: the round is then over. */
   readonly waitSignal: AbortSignal;
-  /** Whether giveUpAfter has passed. */
-  readonly expired: () => boolean;
+  /** Milliseconds until giveUpAfter has passed; not positive: it has. */
+  readonly leftMs: () => number;
   /** Collects the attempts of the round; those before it are `entry.attempts`. */
   readonly attempts: AttemptRecord[];
   /** False: a final attempt is left to be recorded with the outcome. */
@@ -60,20 +62,40 @@ async function runAction(options: RoundOptions, instance: ActionInstance): Promi
   if (before) return before;
   let number = attempts.findLast(({ action }) => action === instance.index)?.number ?? 0;
   for (let tried = 1; ; tried++) {
-    const { record, afterMs } = await makeAttempt(deps, entry, event, instance, ++number, signal);
+    const leave = await enter(options, instance);
+    if (!leave) return { afterMs: 0, reason: 'waited for its turn' };
+    const made = makeAttempt(deps, entry, event, instance, ++number, signal);
+    const { record, afterMs } = await made.finally(leave);
     const final = finalOf([record], instance, runtime.hook);
     attempts.push(final ? record : shortened(record));
     if (!final || options.recordFinal) await deps.journal.result(entry, final ? record : shortened(record));
     if (final) return final;
     const { reason } = record;
-    if (signal.aborted || waitSignal.aborted || tried === ATTEMPTS || afterMs > LONGEST_PAUSE_MS || options.expired())
+    if (
+      signal.aborted ||
+      waitSignal.aborted ||
+      tried === ATTEMPTS ||
+      afterMs > LONGEST_PAUSE_MS ||
+      options.leftMs() <= 0
+    )
       return { afterMs, reason };
     const pauseMs = Math.max(afterMs, jittered(PAUSES_MS[tried - 1] ?? 0));
     options.onRetry(deps.clock.now() + pauseMs);
     await deps.clock.sleep(pauseMs, AbortSignal.any([signal, waitSignal])).catch(() => undefined);
-    if (signal.aborted || waitSignal.aborted || options.expired()) return { afterMs: 0, reason };
+    if (signal.aborted || waitSignal.aborted || options.leftMs() <= 0) return { afterMs: 0, reason };
   }
 }
+
+/** What gives the place back; null: the round ended, or its time, before there was one. Nothing was attempted then. */
+async function enter(options: RoundOptions, { places }: ActionInstance): Promise<(() => void) | null> {
+  const { deps, signal, waitSignal, leftMs } = options;
+  if (!places) return nothing;
+  const ended = AbortSignal.any([signal, waitSignal]);
+  const work = (own: AbortSignal) => deps.places.enter(places.of, places.count, own);
+  return within(deps.clock, Math.max(0, leftMs()), ended, work).catch(() => null);
+}
+
+const nothing = (): void => undefined;
 
 /** Attempts that are followed by others pile up, so they keep the beginning of their output only. */
 function shortened(record: AttemptRecord): AttemptRecord {

@@ -106,7 +106,12 @@ export class HookRunner {
   }
 
   async #retire(runtime: HookRuntime): Promise<void> {
-    if (!this.#inUse.has(runtime)) await runtime.stop?.();
+    if (this.#inUse.has(runtime)) return;
+    try {
+      await runtime.stop?.();
+    } catch (error) {
+      this.#deps.log.error({ hook: runtime.id, error }, 'action could not be stopped');
+    }
   }
 
   #pump(): void {

@@ -4,6 +4,7 @@ import type { BootClock } from '../boottime.ts';
 import type { Claims } from '../claims/claims.ts';
 import type { Entry } from '../journal/entry.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Places } from '../places.ts';
 import type { RoutedHook } from '../router.ts';
 
 /** One action of a hook, started. */
@@ -11,6 +12,8 @@ export interface ActionInstance {
   readonly index: number;
   readonly type: string;
   readonly action: Action;
+  /** Whose places its attempts need; null: they need none. */
+  readonly places: { readonly of: string; readonly count: number } | null;
 }
 
 /** One version of a hook that runs: compiled, its actions started. */
@@ -22,6 +25,7 @@ export interface HookRuntime extends RoutedHook, Component {
 export interface RunnerDeps {
   readonly journal: Journal;
   readonly claims: Pick<Claims, 'claim'>;
+  readonly places: Places;
   readonly clock: Clock;
   readonly bootClock: BootClock;
   readonly log: Log;

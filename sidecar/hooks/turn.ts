@@ -47,12 +47,14 @@ export async function takeTurn(options: TurnOptions): Promise<Later | null> {
   const { deps, runtime, entry } = options;
   const { spec } = runtime.hook;
   for (const open of entry.open) await deps.journal.result(entry, interrupted(open));
-  if (!spec.enabled) return finish(deps, entry, 'dropped', { reason: 'hook-disabled' });
-  if (spec.mode === 'audit') return finish(deps, entry, 'audited');
   const leftMs = timeLeft(options);
   const finals = finalsOf(options);
+  const done = finals.every((end) => end !== null);
+  // What was done before the hook was switched off was done.
+  if (!spec.enabled && !done) return finish(deps, entry, 'dropped', { reason: 'hook-disabled' });
+  if (spec.mode === 'audit' && !done) return finish(deps, entry, 'audited');
   if (leftMs <= 0 && finals.every((end) => end === null)) return expire(options, '');
-  if (leftMs <= 0 || finals.every((end) => end !== null)) return endWith(options, finals);
+  if (leftMs <= 0 || done) return endWith(options, finals);
   return begin(options, leftMs);
 }
 
@@ -139,24 +141,24 @@ async function claim(
 
 async function act(options: TurnOptions, event: TrotlineEvent, grant: Grant): Promise<Later | null> {
   const { deps, runtime, entry, quit, stop } = options;
-  const { journal, clock, log, onProgress } = deps;
+  const { journal, places, clock, log, onProgress } = deps;
   const attempts = [...entry.attempts];
-  const expired = (): boolean => timeLeft(options) <= 0;
+  const leftMs = (): number => timeLeft(options);
   const ends = await runRound({
-    deps: { journal, clock, log },
+    deps: { journal, places, clock, log },
     runtime,
     entry,
     event,
     signal: grant.fence === 0 ? stop : AbortSignal.any([stop, grant.lost]),
     waitSignal: quit,
-    expired,
+    leftMs,
     attempts,
     // Without a claim and with one action nothing happens between its end and the outcome: one record tells both.
     recordFinal: grant.fence !== 0 || runtime.actions.length > 1,
     onRetry: (nextAttemptMs) => onProgress(entry, attempts, reasonOf(attempts), nextAttemptMs),
   });
   const pending = ends.filter((end) => typeof end !== 'string');
-  if (pending.length === 0 || expired()) return conclude(options, grant, ends, attempts);
+  if (pending.length === 0 || leftMs() <= 0) return conclude(options, grant, ends, attempts);
   await grant.release();
   quit.throwIfAborted();
   const asked = Math.max(...pending.map(({ afterMs }) => afterMs));

@@ -7,12 +7,15 @@ import { resultOf } from './result.ts';
 
 /** One absolute path without white space or characters that a shell reads. */
 const PLAIN_PATH = /^\/[\p{L}\p{N}_./@%+=:,-]+$/u;
+/** Programs of one sidecar (spec nlmon A10.15). */
+const AT_ONCE = 10;
 const MAX_STDIN_BYTES = 4 * 1024 * 1024;
 
 export const script = defineAction({
   type: 'script',
   stability: 'experimental',
   config,
+  places: () => ({ of: 'programs', count: AT_ONCE }),
   create: (options, { run }) => {
     const { timeout: timeoutMs, directory = null, user = null, limits = {} } = options;
     const program = { ...programOf(options), timeoutMs, directory, user, limits };

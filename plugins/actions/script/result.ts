@@ -13,13 +13,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /** The result that an end is (design section 6.6). */
 export function resultOf(ended: Ended): Result {
-  const { exitCode, startError, output, timedOut, durationMs } = ended;
+  const { exitCode, startError, output, timedOut } = ended;
   if (startError) {
     const reason = notStarted(startError);
-    return { status: startError.transient ? 'retry' : 'rejected', reason, detail: reason, durationMs };
+    return { status: startError.transient ? 'retry' : 'rejected', reason, detail: reason };
   }
   const how = howItEnded(ended);
-  const seen = { detail: ended.outputTruncated ? `${how}, output cut off` : how, output, timedOut, durationMs };
+  const seen = { detail: ended.outputTruncated ? `${how}, output cut off` : how, output, timedOut };
   if (exitCode === 0) return { status: 'delivered', ...seen };
   return { status: exitCode === TRY_AGAIN ? 'retry' : 'rejected', reason: how, ...seen };
 }

@@ -14,7 +14,7 @@ export const config = Type.Object(
       format: 'url',
       description: 'Endpoint that receives the event; without user and password.',
     }),
-    timeout: Duration({ default: '5s', minimum: '100ms', description: 'Limit for one request.' }),
+    timeout: Duration({ default: '5s', minimum: '100ms', maximum: '10m', description: 'Limit for one request.' }),
     secret: Type.Optional(
       Secret({
         pattern: '^(?!whsec_)|^whsec_[A-Za-z0-9+/]+={0,2}$',

@@ -7,10 +7,15 @@ import { Breaker } from './breaker.ts';
 import { config } from './config.ts';
 import { createRequests } from './request.ts';
 
+/** Requests to one origin. */
+const AT_ONCE = 8;
+
 export const webhook = defineAction({
   type: 'webhook',
   stability: 'experimental',
   config,
+  // As many as the host has connections to one origin: the timeout is the endpoint's, not the line's before it.
+  places: ({ url }) => ({ of: new URL(url).origin, count: AT_ONCE }),
   create: (options, context) => {
     const missing = missingSecrets(config, options);
     if (missing.length > 0) {

@@ -50,6 +50,39 @@ describe('reports', () => {
     await balanced(thread, 'trotline/all', { delivered: count });
   });
 
+  it('are cut into requests that the control plane takes, however much the scripts said', async () => {
+    const { source, emit } = manual();
+    const output = '\uFFFD'.repeat(65_536);
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [testAction(() => Promise.resolve({ ...DELIVERED, output }))],
+    });
+    await thread.controlPlane.supervisor.stop();
+    const count = 120;
+    await emit(Array.from({ length: count }, (_, index) => index));
+    await eventually(() => expect(thread.sidecar.journal.lastSequence).toBe(count), { timeoutMs: 15_000 });
+    await thread.startControlPlane();
+    await balanced(thread, 'trotline/all', { delivered: count });
+  });
+
+  it('of an outcome that no request takes leave its outputs out and say so', async () => {
+    const { source, emit } = manual();
+    const output = 'x'.repeat(6 << 20);
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [testAction(() => Promise.resolve({ ...DELIVERED, output }))],
+    });
+    await emit([1]);
+    await balanced(thread, 'trotline/all', { delivered: 1 });
+    const [event] = await thread.events();
+    expect(event?.hooks[0]).toMatchObject({
+      reason: expect.stringContaining('outputs left out'),
+      attempts: [{ output: '' }],
+    });
+  });
+
   it('go on where the control plane stands after it was restarted in the middle', async () => {
     const { source, emit } = manual();
     await using thread = await startThread({

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 
 import { ledgerRows } from '../../../control-plane/cli/ledger.ts';
 import { LiveLines } from '../../../control-plane/cli/live-lines.ts';
@@ -13,6 +14,7 @@ import {
   cut,
   duration,
   plain,
+  renderData,
   safe,
   table,
   type Terminal,
@@ -223,6 +225,16 @@ describe('asking why', () => {
     expect(text).toMatch(/└─ interface =~ 'veth\.\*' +✔ {2}interface is 'veth3'\n/);
     expect(text).toMatch(/└─ message_type == 17 +✗ {2}message_type is 16\n/);
     expect(text).toContain('script /bin/true, at most 30 per 1m on a node, no deduplication');
+  });
+});
+
+describe('data for programs', () => {
+  it('controls no terminal, and reads back as it was', () => {
+    const data = { 'k\u009bey': 'x\u009b31m\u202e\u007f\u0085', plain: 'é', flag: '\u{e0001}' };
+    const [json, yaml] = [renderData(data, 'json'), renderData(data, 'yaml')];
+    for (const text of [json, yaml]) expect(text).not.toMatch(/[\u007f-\u009f\p{Cf}]/u);
+    expect(JSON.parse(json)).toEqual(data);
+    expect(parse(yaml)).toEqual(data);
   });
 });
 

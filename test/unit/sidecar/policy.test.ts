@@ -33,8 +33,8 @@ describe('the policy file', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it('is the strictest policy when there is none', async () => {
-    expect(await readPolicy(join(folder, 'none.yaml'))).toEqual({
+  it('is the strictest policy when none is named', () => {
+    expect(DEFAULT_POLICY).toEqual({
       actions: null,
       script: { directories: [], users: [], shell: false, writable: 'refuse' },
       webhook: { allow: [] },
@@ -53,6 +53,7 @@ describe('the policy file', () => {
 
   it('is refused when it cannot be read', async () => {
     await expect(readPolicy(folder)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(readPolicy(join(folder, 'none.yaml'))).rejects.toThrow('cannot be read: ENOENT');
   });
 
   it.each([

@@ -4,7 +4,8 @@ import { createHook, EventHookSpec, parseConfig } from '#core';
 
 import type { Claims, Grant } from '../../../../sidecar/claims/claims.ts';
 import { HookSet } from '../../../../sidecar/hooks/hook-set.ts';
-import type { HookRuntime } from '../../../../sidecar/hooks/runtime.ts';
+import type { ActionInstance, HookRuntime } from '../../../../sidecar/hooks/runtime.ts';
+import { Places } from '../../../../sidecar/places.ts';
 import { compileHook } from '../../../../sidecar/router.ts';
 import { eventOf, silentLog } from '../../../kit/action-context.ts';
 import { bootClockOf, startedJournal, temporaryFolder, testClock, turns } from '../kit.ts';
@@ -55,6 +56,7 @@ export async function bench(options: { folder?: string } = {}) {
   const set = new HookSet({
     journal,
     claims,
+    places: new Places(),
     clock,
     bootClock,
     log: silentLog,
@@ -73,7 +75,12 @@ export async function bench(options: { folder?: string } = {}) {
     stopped,
     settle,
     /** One version of the hook `trotline/h`. */
-    runtime(spec: object, handles: readonly Handle[], version = 'v1'): HookRuntime {
+    runtime(
+      spec: object,
+      handles: readonly Handle[],
+      version = 'v1',
+      places: ActionInstance['places'] = null,
+    ): HookRuntime {
       const actions = handles.map(() => ({ type: 'script', config: {} }));
       const hook = createHook({
         namespace: 'trotline',
@@ -84,7 +91,7 @@ export async function bench(options: { folder?: string } = {}) {
       });
       return {
         ...compileHook(hook),
-        actions: handles.map((handle, index) => ({ index, type: 'script', action: { handle } })),
+        actions: handles.map((handle, index) => ({ index, type: 'script', action: { handle }, places })),
         stop: () => Promise.resolve(void stopped.push(version)),
       };
     },

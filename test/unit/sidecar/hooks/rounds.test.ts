@@ -136,6 +136,20 @@ describe('an attempt that was cut short', () => {
     expect(await test.attempts()).toEqual(['0#1 interrupted', '0#2 delivered']);
   });
 
+  it('by a crash after it was delivered is delivered, also when the hook was disabled since', async () => {
+    using folder = temporaryFolder();
+    const journal = await startedJournal(folder.path);
+    const [entry] = routed(journal, 1);
+    await journal.result(entry!, attemptRecord({ status: 'delivered', reason: '' }));
+    await journal.stop();
+    await using test = await bench({ folder: folder.path });
+    await test.run({ ...CLAIMED, enabled: false }, [results(DELIVERED)]);
+    await test.set.runAll(test.journal.pending());
+    await test.settle();
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'delivered' }]);
+    expect(test.notes).toEqual(['complete 600000']);
+  });
+
   it('by a crash ends the event when the hook gives up then', async () => {
     using folder = temporaryFolder();
     await crashed(folder.path);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { routed } from '../kit.ts';
 import { bench, DELIVERED, held, results, RETRY } from './kit.ts';
 
 describe('a hook', () => {
@@ -168,5 +169,15 @@ describe('the drain', () => {
     await test.set.drain(new AbortController().signal);
     expect(await test.outcomes()).toEqual([]);
     expect(test.journal.pending()).toHaveLength(1);
+  });
+
+  it('is dropped when its hook was removed while it was on its way into the journal', async () => {
+    await using test = await bench();
+    await test.run({}, [results(DELIVERED)]);
+    const [entry] = routed(test.journal, 1);
+    await test.set.replace([], new Set());
+    test.set.run(entry!);
+    await test.settle();
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'dropped', reason: 'hook-removed' }]);
   });
 });
