@@ -12,7 +12,7 @@ type AnswerFor<C> =
 export interface Channel<Calls> {
   /** Rejects with the thread's AppError, or with STORE_FAILED when the thread is gone. */
   call<K extends keyof Calls>(kind: K, request: RequestFor<Calls[K]>): Promise<AnswerFor<Calls[K]>>;
-  /** Ends the thread; open calls reject. */
+  /** Waits for the end of the thread, which `close` has asked for; open calls reject. */
   end(): Promise<void>;
 }
 
@@ -24,6 +24,8 @@ interface Waiting {
 /** Messages of a thread that are no replies. */
 export type Unasked = Exclude<ThreadMessage, { kind: 'ready' | 'failed' | 'replies' }>;
 
+/** For a thread that was told to close. */
+const EXIT_MS = 2000;
 const IN_SOURCE = import.meta.url.endsWith('.ts');
 
 /** Starts `name` (`worker` or `reader`) and waits until it is ready; rejects with why it is not. */
@@ -58,6 +60,7 @@ export async function openChannel<Calls>(
     outbox = [];
   };
 
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   await new Promise<void>((resolve, reject) => {
     worker.on('error', (error) => {
       fail(`broke: ${errorText(error)}`);
@@ -86,6 +89,7 @@ export async function openChannel<Calls>(
           reject(gone);
           return;
         }
+        isEnding ||= kind === 'close';
         const id = ++lastId;
         waiting.set(id, { settle: resolve, reject });
         if (outbox.length === 0) setImmediate(flush);
@@ -93,7 +97,9 @@ export async function openChannel<Calls>(
       }),
     async end() {
       isEnding = true;
-      await worker.terminate();
+      const late = setTimeout(() => void worker.terminate(), EXIT_MS);
+      await exited;
+      clearTimeout(late);
     },
   };
 }

@@ -11,7 +11,9 @@ export type Say = (message: ThreadMessage) => void;
 export type Handle<Request> = (requests: readonly Request[]) => Reply[];
 
 /** Opens the thread's part and says `ready`, or says why not and ends. `handle` answers each request, in order. */
-export function serve<Request>(open: (options: ThreadOptions, say: Say) => Handle<Request>): void {
+export function serve<Request extends { readonly kind: string }>(
+  open: (options: ThreadOptions, say: Say) => Handle<Request>,
+): void {
   const port = parentPort;
   if (!port) throw new AppError('STATE_ILLEGAL', 'a store thread runs as a worker only');
   const say: Say = (message) => port.postMessage(message);
@@ -29,6 +31,8 @@ export function serve<Request>(open: (options: ThreadOptions, say: Say) => Handl
     const requests = waiting;
     waiting = [];
     say({ kind: 'replies', replies: handle(requests) });
+    // Nothing is left to hear: the thread ends by itself, in its own order.
+    if (requests.some(({ kind }) => kind === 'close')) port.close();
   };
   port.on('message', (requests: readonly Request[]) => {
     if (waiting.length === 0) setImmediate(run);
