@@ -1,9 +1,8 @@
 import type { Clock } from '#core';
 
 import type { Journal } from '../journal/journal.ts';
+import { createSlices } from '../slices.ts';
 
-/** Keys that one call of `expire` looks at. */
-const SLICE = 500;
 /** Windows of the control plane that are remembered, in memory only. */
 const REMEMBERED = 8192;
 
@@ -19,7 +18,6 @@ export class NodeClaims {
   /** Windows that the control plane knows, by key, with their end: still good when it is away. */
   readonly #remembered = new Map<string, number>();
   #fence = 0;
-  #expiring: Iterator<string> | null = null;
 
   constructor(journal: Journal, clock: Clock) {
     this.#journal = journal;
@@ -71,17 +69,14 @@ export class NodeClaims {
     await this.#journal.flush();
   }
 
-  /** Forgets windows that have closed: a few at each call, all in turn. */
+  /** Forgets every window that has closed. */
   async expire(): Promise<void> {
-    const now = this.#now();
-    this.#expiring ??= this.#journal.claims.keys();
-    for (let looked = 0; looked < SLICE; looked++) {
-      const { done, value } = this.#expiring.next();
-      if (done) {
-        this.#expiring = null;
-        break;
-      }
-      if ((this.#journal.claims.get(value)?.row.windowUntil ?? now) < now) this.#journal.claim(value, null, false);
+    const slice = createSlices();
+    for (const key of this.#journal.closedClaims(this.#now())) {
+      this.#journal.claim(key, null, false);
+      const turn = slice();
+      // What a slice appended is written before the next, so that it does not pile up in memory.
+      if (turn) await Promise.all([turn, this.#journal.flush()]);
     }
     await this.#journal.flush();
   }

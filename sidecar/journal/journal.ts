@@ -26,14 +26,15 @@ import { JournalState, type KeptClaim } from './state.ts';
 export interface JournalOptions extends SegmentLogOptions {
   /** At this size on disk nothing new is taken in: `lost(journal-full)`. */
   readonly maxBytes: number;
+  /** The same for so many live entries and windows; 200,000 by default, some 500 bytes of memory each. */
+  readonly maxLive?: number;
   readonly node: string;
   readonly clock: Clock;
   readonly bootClock: BootClock;
   readonly log: Log;
 }
 
-/** Live entries, some 500 bytes of memory each, beyond which nothing new is taken in either. */
-const MAX_ENTRIES = 200_000;
+const MAX_LIVE = 200_000;
 
 /**
  * What the node owes: every routed event until its outcome is final and reported. Each method appends at once and
@@ -82,7 +83,9 @@ export class Journal implements Component {
   /** Why nothing new can be taken: `journal-full`, `journal-failing`; null: it can. */
   get refusing(): 'journal-failing' | 'journal-full' | null {
     if (this.#log.failing !== null) return 'journal-failing';
-    return this.#log.bytes >= this.#options.maxBytes || this.#state.entries.size >= MAX_ENTRIES ? 'journal-full' : null;
+    const live = this.#state.entries.size + this.#state.claims.size;
+    const { maxBytes, maxLive = MAX_LIVE } = this.#options;
+    return this.#log.bytes >= maxBytes || live >= maxLive ? 'journal-full' : null;
   }
 
   /** Why writes fail at the moment; null: they do not. */
@@ -128,6 +131,11 @@ export class Journal implements Component {
 
   get claims(): ReadonlyMap<string, KeptClaim> {
     return this.#state.claims;
+  }
+
+  /** Keys whose window has closed; they may be freed meanwhile. */
+  closedClaims(now: number): Iterable<string> {
+    return this.#state.closing.closed(now);
   }
 
   get unsettled(): ReadonlySet<string> {

@@ -7,6 +7,7 @@ import {
   type TrotlineEvent,
 } from '#core';
 
+import { ClosingIndex } from './closing.ts';
 import type { Entry } from './entry.ts';
 import { LiveIndex } from './live.ts';
 import {
@@ -48,6 +49,7 @@ export class JournalState {
   readonly sources = new Map<string, SourceLedger>();
   readonly claims = new Map<string, KeptClaim>();
   readonly unsettled = new Set<string>();
+  readonly closing = new ClosingIndex();
   readonly live = new LiveIndex<Entry | KeptClaim>();
   nextEntry = 1;
   lastSequence = 0;
@@ -266,7 +268,10 @@ export class JournalState {
 
   #claim({ key, row, unsettled }: ClaimRecord, position: Position): void {
     const before = this.claims.get(key);
-    if (before) this.live.remove(before);
+    if (before) {
+      this.live.remove(before);
+      this.closing.remove(before.row);
+    }
     this.claims.delete(key);
     this.unsettled.delete(key);
     if (!row) return;
@@ -274,6 +279,7 @@ export class JournalState {
     this.claims.set(key, kept);
     if (unsettled) this.unsettled.add(key);
     this.live.add(kept);
+    this.closing.add(row);
     this.lastFence = Math.max(this.lastFence, row.fence);
   }
 
