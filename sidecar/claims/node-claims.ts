@@ -27,8 +27,9 @@ export class NodeClaims {
 
   /** The fence; null when a window is open. */
   acquire(key: string): number | null {
-    const until = this.#journal.claims.get(key)?.row.windowUntil ?? this.#remembered.get(key) ?? 0;
-    if (until > this.#now()) return null;
+    // Each may have closed while the other is open.
+    const own = this.#journal.claims.get(key)?.row.windowUntil ?? 0;
+    if (Math.max(own, this.#remembered.get(key) ?? 0) > this.#now()) return null;
     this.#fence = Math.max(this.#fence, this.#journal.lastFence) + 1;
     return this.#fence;
   }

@@ -68,6 +68,16 @@ describe('windows of the node', () => {
     expect(keysOf(test.journal)).toEqual([]);
   });
 
+  it('that have closed do not hide one of the control plane that is open', async () => {
+    await using test = await nodeClaims();
+    await test.claims.open('k', 1, 60_000, true);
+    await test.clock.pass(61_000);
+    test.claims.remember('k', 600_000);
+    expect(test.claims.acquire('k')).toBeNull();
+    await test.clock.pass(600_000);
+    expect(test.claims.acquire('k')).not.toBeNull();
+  });
+
   it('leave the event loop its turns while they are forgotten', async () => {
     await using test = await nodeClaims();
     await open(test.claims, 5000, 1000);
