@@ -97,11 +97,11 @@ async function enter(options: RoundOptions, { places }: ActionInstance): Promise
 
 const nothing = (): void => undefined;
 
-/** Attempts that are followed by others pile up, so they keep the beginning of their output only. */
+/** Attempts that are followed by others pile up, so they keep the beginning of their output only: copied, for a slice keeps it all. */
 function shortened(record: AttemptRecord): AttemptRecord {
   return record.output.length <= LONGEST_OUTPUT
     ? record
-    : { ...record, output: record.output.slice(0, LONGEST_OUTPUT) };
+    : { ...record, output: Buffer.from(record.output.slice(0, LONGEST_OUTPUT)).toString() };
 }
 
 /** How many rounds these attempts are, for the pause that follows. */

@@ -17,6 +17,7 @@ export interface Entry {
   position: Position;
   /** Attempts that were started and have no result. */
   open: readonly Omit<StartedRecord, 'k' | 'n'>[];
+  /** With the beginnings of their texts; the outcome has the whole. */
   attempts: readonly AttemptRecord[];
   /** Sequence of the final outcome; 0 while pending. */
   sequence: number;

@@ -16,6 +16,7 @@ import {
 } from '#core';
 
 import type { BootClock, Moment } from '../boottime.ts';
+import { wholeAttempt } from './attempts.ts';
 import { compact } from './compaction.ts';
 import type { Entry } from './entry.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, type StartedRecord } from './records.ts';
@@ -28,6 +29,8 @@ export interface JournalOptions extends SegmentLogOptions {
   readonly maxBytes: number;
   /** The same for so many live entries and windows; 200,000 by default, some 500 bytes of memory each. */
   readonly maxLive?: number;
+  /** The same for the memory that attempts of pending entries take; 64 MiB by default. */
+  readonly maxAttemptBytes?: number;
   readonly node: string;
   readonly clock: Clock;
   readonly bootClock: BootClock;
@@ -35,6 +38,7 @@ export interface JournalOptions extends SegmentLogOptions {
 }
 
 const MAX_LIVE = 200_000;
+const MAX_ATTEMPT_BYTES = 64 << 20;
 
 /**
  * What the node owes: every routed event until its outcome is final and reported. Each method appends at once and
@@ -83,9 +87,11 @@ export class Journal implements Component {
   /** Why nothing new can be taken: `journal-full`, `journal-failing`; null: it can. */
   get refusing(): 'journal-failing' | 'journal-full' | null {
     if (this.#log.failing !== null) return 'journal-failing';
-    const live = this.#state.entries.size + this.#state.claims.size;
-    const { maxBytes, maxLive = MAX_LIVE } = this.#options;
-    return this.#log.bytes >= maxBytes || live >= maxLive ? 'journal-full' : null;
+    const { maxBytes, maxLive = MAX_LIVE, maxAttemptBytes = MAX_ATTEMPT_BYTES } = this.#options;
+    const { entries, claims, keptAttempts } = this.#state;
+    const full =
+      this.#log.bytes >= maxBytes || entries.size + claims.size >= maxLive || keptAttempts.bytes >= maxAttemptBytes;
+    return full ? 'journal-full' : null;
   }
 
   /** Why writes fail at the moment; null: they do not. */
@@ -174,11 +180,14 @@ export class Journal implements Component {
     return this.#log.flush();
   }
 
-  /** Gives the outcome its sequence. */
-  finish(entry: Entry, outcome: Omit<OutcomeRecord, 'sequence'>): Promise<void> {
-    const record = { sequence: this.#state.lastSequence + 1, ...outcome };
+  /** Gives the outcome its sequence, and its attempts the whole of their texts; then alone it waits before it appends. */
+  async finish(entry: Entry, outcome: Omit<OutcomeRecord, 'sequence'>): Promise<void> {
+    const { keptAttempts } = this.#state;
+    const whole = outcome.attempts.every((attempt) => keptAttempts.place(attempt) === null);
+    const attempts = whole ? outcome.attempts : await this.#whole(outcome.attempts);
+    const record = { sequence: this.#state.lastSequence + 1, ...outcome, attempts };
     this.#append({ k: 'outcome', n: entry.n, record });
-    return this.#log.flush();
+    await this.#log.flush();
   }
 
   /** The control plane has stored every outcome up to `sequence`. Need not be durable at once: a repeat does no harm. */
@@ -221,7 +230,7 @@ export class Journal implements Component {
   /** The entry's event, from memory or from disk. */
   async event(entry: Entry): Promise<TrotlineEvent> {
     if (entry.event) return entry.event;
-    const record = await this.#read(entry, () => entry.position);
+    const record = await this.#read(() => entry.position);
     if (record?.k === 'routed' || record?.k === 'carry') return record.event;
     throw new AppError('STORE_FAILED', `journal record of entry ${entry.n} holds no event`);
   }
@@ -230,14 +239,34 @@ export class Journal implements Component {
   async outcome(entry: Entry): Promise<OutcomeRecord> {
     const { sequence } = entry;
     if (entry.final) return { ...entry.final, sequence };
-    const record = await this.#read(entry, () => entry.finalPosition);
+    const record = await this.#read(() => entry.finalPosition);
     if (record?.k === 'outcome') return { ...record.record, sequence };
     if (record?.k === 'carry' && record.final) return { ...record.final, sequence };
     throw new AppError('STORE_FAILED', `journal record of entry ${entry.n} holds no outcome`);
   }
 
+  /** Attempts with the whole of their texts; an outcome is not held up by one that cannot be read. */
+  async #whole(attempts: readonly AttemptRecord[]): Promise<AttemptRecord[]> {
+    const { keptAttempts } = this.#state;
+    const whole: AttemptRecord[] = [];
+    let from: Position | null = null;
+    let record: JournalRecord | null = null;
+    for (const attempt of attempts) {
+      const place = keptAttempts.place(attempt);
+      if (place && place !== from) {
+        from = place;
+        record = await this.#read(() => keptAttempts.place(attempt)).catch((error: unknown) => {
+          this.#options.log.error({ error: errorText(error) }, 'attempt not read back');
+          return null;
+        });
+      }
+      whole.push((place && wholeAttempt(record, attempt)) ?? attempt);
+    }
+    return whole;
+  }
+
   /** The record may be moved forward while it is read: then it is read at its new place. */
-  async #read(entry: Entry, place: () => Position | null): Promise<JournalRecord | null> {
+  async #read(place: () => Position | null): Promise<JournalRecord | null> {
     await this.#log.flush();
     for (;;) {
       const position = place();
@@ -286,11 +315,12 @@ export class Journal implements Component {
       return;
     }
     const event = await this.event(live);
-    const { sequence } = live;
+    const { sequence, attempts } = live;
     const final = sequence === 0 ? null : await this.outcome(live);
+    const whole = await this.#whole(attempts);
     if (this.#state.entries.get(live.n) !== live) return;
-    if (live.sequence !== sequence) return this.#carry(live);
-    const { n, at, bootId, hook, open, attempts } = live;
-    this.#append({ k: 'carry', n, at, bootId, hook, event, open, attempts, final });
+    if (live.sequence !== sequence || live.attempts !== attempts) return this.#carry(live);
+    const { n, at, bootId, hook, open } = live;
+    this.#append({ k: 'carry', n, at, bootId, hook, event, open, attempts: whole, final });
   }
 }

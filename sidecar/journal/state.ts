@@ -7,6 +7,7 @@ import {
   type TrotlineEvent,
 } from '#core';
 
+import { KeptAttempts } from './attempts.ts';
 import { ClosingIndex } from './closing.ts';
 import type { Entry } from './entry.ts';
 import { LiveIndex } from './live.ts';
@@ -50,6 +51,7 @@ export class JournalState {
   readonly claims = new Map<string, KeptClaim>();
   readonly unsettled = new Set<string>();
   readonly closing = new ClosingIndex();
+  readonly keptAttempts = new KeptAttempts();
   readonly live = new LiveIndex<Entry | KeptClaim>();
   nextEntry = 1;
   lastSequence = 0;
@@ -73,7 +75,7 @@ export class JournalState {
         break;
       }
       case 'result':
-        this.#result(record.n, record.attempt);
+        this.#result(record.n, record.attempt, position);
         break;
       case 'outcome':
         this.#final(record.n, record.record, position);
@@ -196,11 +198,11 @@ export class JournalState {
     return entry;
   }
 
-  #result(n: number, attempt: AttemptRecord): void {
+  #result(n: number, attempt: AttemptRecord, position: Position): void {
     const entry = this.entries.get(n);
     if (!entry) return;
     entry.open = entry.open.filter(({ action, number }) => action !== attempt.action || number !== attempt.number);
-    entry.attempts = [...entry.attempts, attempt];
+    entry.attempts = [...entry.attempts, this.keptAttempts.keep(attempt, position)];
   }
 
   #final(n: number, record: OutcomeRecord, position: Position): void {
@@ -217,6 +219,7 @@ export class JournalState {
     if (this.#keep(entry, position.length)) entry.final = record;
     entry.finalPosition = position;
     entry.open = NONE;
+    this.keptAttempts.release(entry.attempts);
     entry.attempts = NONE;
     this.totals(entry.hook).pending--;
     this.unreported.set(record.sequence, entry);
@@ -287,12 +290,13 @@ export class JournalState {
     const before = this.entries.get(record.n);
     if (before) {
       this.live.move(before, position);
+      this.keptAttempts.moved(before.attempts, position);
       if (before.finalPosition) before.finalPosition = position;
       return NONE;
     }
     const entry = this.#add(record, record.event, position);
     entry.open = record.open;
-    entry.attempts = record.attempts;
+    entry.attempts = record.attempts.map((attempt) => this.keptAttempts.keep(attempt, position));
     if (record.final) this.#finish(entry, record.final, position);
     return [entry];
   }
