@@ -38,14 +38,16 @@ interface Life {
   /** Highest sequence number seen. */
   sequence: number;
   ended: boolean;
+  /** It ended by a failure: how much was there to be heard after it is unknown. */
+  cut: boolean;
   /** The end of what was emitted so far: later batches are taken after it. */
   turn: Promise<unknown>;
 }
 
 /** Where one life of a source hands in what it hears. */
 export interface Intake extends Pick<SourceContext, 'emit' | 'lost'> {
-  /** The life is over. */
-  end(): void;
+  /** The life is over. `failed`: it ended while it heard, and what came after that is unknown. */
+  end(how: 'stopped' | 'failed'): void;
 }
 
 export interface PipelineDeps {
@@ -87,8 +89,9 @@ export class Pipeline {
       lost: (reason, count) => {
         life.turn = life.turn.then(() => this.#skip(life, reason, count));
       },
-      end: () => {
+      end: (how) => {
         life.ended = true;
+        life.cut = how === 'failed';
         this.#dirty = true;
       },
     };
@@ -97,7 +100,7 @@ export class Pipeline {
   #begin(source: string): Life {
     const id = randomBytes(6).toString('hex');
     const counts = { heard: 0, unmatched: 0, routed: 0, lost: {}, sequence: 0 };
-    const life: Life = { source, life: id, ...counts, ended: false, turn: Promise.resolve() };
+    const life: Life = { source, life: id, ...counts, ended: false, cut: false, turn: Promise.resolve() };
     this.#lives.push(life);
     return life;
   }
@@ -151,14 +154,14 @@ export class Pipeline {
 
   /** Ledgers of the lives of this process. `open`: as they are to be journaled while more may come. */
   ledgers(open: boolean): SourceLedger[] {
-    return this.#lives.map(({ source, life, heard, unmatched, routed, lost, sequence, ended }) => ({
+    return this.#lives.map(({ source, life, heard, unmatched, routed, lost, sequence, ended, cut }) => ({
       source,
       life,
       heard,
       unmatched,
       routed,
       lost: { ...lost },
-      unknown: open && !ended ? { from: sequence + 1, to: null } : null,
+      unknown: cut || (open && !ended) ? { from: sequence + 1, to: null } : null,
     }));
   }
 

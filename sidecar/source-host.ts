@@ -91,6 +91,7 @@ export class SourceHost implements Component {
     const intake = pipeline.intake(definition.type);
     const context = { node, clock, log: child, report, emit: intake.emit, lost: intake.lost };
     const halted = (): void => failed.resolve(signal.reason);
+    let end: 'stopped' | 'failed' = 'stopped';
     signal.addEventListener('abort', halted, { once: true });
     try {
       const parsed = parseConfig(definition.config, config, `source "${definition.type}"`);
@@ -100,14 +101,17 @@ export class SourceHost implements Component {
         // Whatever ends the life first: a start that hangs is aborted by the stop.
         await Promise.race([source.start(), failed.promise]);
         if (source.state === 'running') started();
-        return await failed.promise;
+        const reason = await failed.promise;
+        // One that never ran had promised to hear nothing yet.
+        if (source.state === 'running' && !signal.aborted) end = 'failed';
+        return reason;
       } finally {
         await source.stop();
       }
     } catch (error) {
       return error;
     } finally {
-      intake.end();
+      intake.end(end);
       signal.removeEventListener('abort', halted);
     }
   }

@@ -40,10 +40,11 @@ export class Drafts {
     return { ...draft, synthetic: true, attributes: { ...draft.attributes, 'netlink.resynced': true } };
   }
 
-  /** The lost ones use up numbers. */
+  /** The lost ones use up numbers; 0: how many is unknown. */
   overflow(lost: number): EventDraft {
     this.#sequence += lost;
-    return this.#notice('overflow', `${lost} messages lost`, { 'netlink.overflow.lost': lost });
+    const subject = lost === 0 ? 'messages lost, their number is unknown' : `${lost} messages lost`;
+    return this.#notice('overflow', subject, { 'netlink.overflow.lost': lost });
   }
 
   /** `lost`: how many messages the differences stand for; null: none was missed, they came without messages. */

@@ -18,13 +18,15 @@ export interface NetlinkSourceOptions {
   readonly receiveBuffer: number;
   readonly context: SourceContext;
   readonly openReader: (options: NetlinkReaderOptions) => NetlinkReader;
+  /** Where a life that fails leaves its links to the next one of the same node. */
+  readonly known: Map<string, LinkTable>;
 }
 
 /** One life of the source: reader to events, with a dump after every overflow so that nothing is missed silently. */
 export class NetlinkSource implements Component {
   readonly #options: NetlinkSourceOptions;
   readonly #halt = new AbortController();
-  readonly #links = new LinkTable();
+  #links = new LinkTable();
   readonly #drafts: Drafts;
   readonly #dumps: Dumps;
   readonly #hearing: Hearing;
@@ -56,18 +58,22 @@ export class NetlinkSource implements Component {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { receiveBuffer, openReader } = this.#options;
+    this.#reader = openReader({
+      fd: null,
+      receiveBufferBytes: receiveBuffer,
+      queueLimit: QUEUE_LIMIT,
+      onReadable: () => this.#pump(),
+    });
     const aborted = (): void => this.#ready.reject(signal.reason);
     signal.addEventListener('abort', aborted, { once: true });
     try {
-      this.#reader = openReader({
-        fd: null,
-        receiveBufferBytes: receiveBuffer,
-        queueLimit: QUEUE_LIMIT,
-        onReadable: () => this.#pump(),
-      });
+      await this.#inherit();
       this.#dumps.request();
       this.#hearing.run().catch((error: unknown) => this.#fail(error));
       await this.#ready.promise;
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error);
+      throw error;
     } finally {
       signal.removeEventListener('abort', aborted);
     }
@@ -78,6 +84,18 @@ export class NetlinkSource implements Component {
     this.#halt.abort();
     this.#reader?.close();
     await this.#pumping;
+  }
+
+  /** After a life that failed: what went by until now is a loss like any other, and the first dump tells the differences. */
+  async #inherit(): Promise<void> {
+    const { context, known } = this.#options;
+    const links = known.get(context.node);
+    if (!links) return;
+    known.delete(context.node);
+    this.#links = links;
+    this.#lost = 0;
+    this.#drafts.beginBatch();
+    await context.emit([this.#drafts.overflow(0)]);
   }
 
   #tellBuffer(reader: NetlinkReader): void {
@@ -94,7 +112,9 @@ export class NetlinkSource implements Component {
     if (this.#halt.signal.aborted) return;
     this.#halt.abort();
     this.#ready.reject(error);
-    this.#options.context.report({ status: 'failed', error });
+    const { context, known } = this.#options;
+    known.set(context.node, this.#links);
+    context.report({ status: 'failed', error });
   }
 
   #pump(): void {

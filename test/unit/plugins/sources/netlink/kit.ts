@@ -122,6 +122,8 @@ export interface Listening {
   readonly pass: (ms: number) => Promise<void>;
   /** What a batch of records becomes. */
   readonly hear: (...records: NetlinkRecord[]) => Promise<EventDraft[]>;
+  /** Starts another life of the same definition. */
+  readonly again: () => Promise<Starting>;
 }
 
 export interface Starting extends Listening {
@@ -136,10 +138,6 @@ export interface ListenOptions {
 
 /** A source that was started, with its first dump unanswered. */
 export async function starting({ stat, emit }: ListenOptions = {}): Promise<Starting> {
-  const clock = manualClock();
-  const events: EventDraft[] = [];
-  const lost: number[] = [];
-  const health: Health[] = [];
   const readers: FakeReader[] = [];
   const definition = createNetlink((options) => {
     const reader = new FakeReader(options);
@@ -147,6 +145,18 @@ export async function starting({ stat, emit }: ListenOptions = {}): Promise<Star
     readers.push(reader);
     return reader;
   });
+  return startLife(definition, readers, emit);
+}
+
+async function startLife(
+  definition: ReturnType<typeof createNetlink>,
+  readers: readonly FakeReader[],
+  emit: ListenOptions['emit'],
+): Promise<Starting> {
+  const clock = manualClock();
+  const events: EventDraft[] = [];
+  const lost: number[] = [];
+  const health: Health[] = [];
   const source = definition.create(
     { receiveBuffer: 33_554_432 },
     {
@@ -165,7 +175,7 @@ export async function starting({ stat, emit }: ListenOptions = {}): Promise<Star
   const giveUp = (reason: Error) => patience.abort(reason);
   const started = source.start?.(patience.signal) ?? Promise.resolve();
   started.catch(() => undefined);
-  const [reader] = readers;
+  const reader = readers.at(-1);
   if (!reader) throw new Error('the source opened no reader');
   const settled = () => turns(20);
   const pass = async (ms: number) => {
@@ -178,7 +188,8 @@ export async function starting({ stat, emit }: ListenOptions = {}): Promise<Star
     await settled();
     return events.slice(before);
   };
-  return { source, reader, clock, events, lost, health, settled, pass, hear, started, giveUp };
+  const again = () => startLife(definition, readers, emit);
+  return { source, reader, clock, events, lost, health, settled, pass, hear, again, started, giveUp };
 }
 
 /** A source that knows these links. */
