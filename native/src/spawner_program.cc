@@ -36,12 +36,18 @@ void applyLimits(const SpawnRequest& request, StartFailure& failure) {
   }
 }
 
-/** Raw calls: the library's own forms synchronise threads through memory that is the parent's here. */
+/**
+ * Raw calls: the library's own forms synchronise threads through memory that is the parent's here. One that may not change
+ * groups can still run programs as itself: they keep its groups, which gives them nothing that it does not have.
+ */
 void changeUser(const SpawnRequest& request, StartFailure& failure) {
   const bool sameUser = request.uid == kNone || (request.uid == getuid() && request.uid == geteuid());
   const bool sameGroup = request.gid == kNone || (request.gid == getgid() && request.gid == getegid());
   if (sameUser && sameGroup && request.groupCount == 0) return;
-  if (syscall(SYS_setgroups, request.groupCount, request.groups) < 0) fail(failure, "setgroups");
+  if (syscall(SYS_setgroups, request.groupCount, request.groups) < 0) {
+    if (sameUser && sameGroup && errno == EPERM) return;
+    fail(failure, "setgroups");
+  }
   const uint32_t gid = request.gid;
   if (gid != kNone && syscall(SYS_setresgid, gid, gid, gid) < 0) fail(failure, "setgid");
   const uint32_t uid = request.uid;

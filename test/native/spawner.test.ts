@@ -1,7 +1,9 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SpawnRequest } from '#native';
+
+import { builtFile } from '../../native/addon.ts';
 import { eventually } from '../kit/eventually.ts';
 import {
   escapes,
@@ -21,6 +23,18 @@ const root = process.getuid?.() === 0;
 if (!root) console.warn('spawner: tests of users and of limits on processes are skipped, they need root');
 
 setUpSpawners();
+
+/** A spawner of user 65534, group 65533 and a further group, without capabilities. */
+function unprivileged(): string {
+  const copy = join(folder, 'trotline-spawner');
+  copyFileSync(builtFile('trotline-spawner'), copy);
+  // Its user has to reach it, wherever the working copy lies.
+  chmodSync(folder, 0o755);
+  const wrapper = join(folder, 'unprivileged.sh');
+  const user = '--reuid=65534 --regid=65533 --groups=65533,65531 --inh-caps=-all --bounding-set=-all';
+  writeFileSync(wrapper, `#!/bin/sh\nexec setpriv ${user} -- ${copy} "$@"\n`, { mode: 0o755 });
+  return wrapper;
+}
 
 describe('how a program ends', () => {
   it('gives exit codes as they are', async () => {
@@ -168,6 +182,24 @@ describe('what a program is given', () => {
     const alone = await spawner.run(shell('id -G', { uid: 65_534, gid: 65_534 }), never);
     expect(alone.output).toBe('65534\n');
   });
+
+  it.runIf(root)(
+    'runs as its own user where it may not change users, with the groups it has, and as nobody else',
+    async () => {
+      const spawner = await open({ binary: unprivileged() });
+      const own = { uid: 65_534, gid: 65_533, groups: [65_533] };
+      const { output, startError } = await spawner.run(shell('id -u; id -g; id -G', own), never);
+      expect(startError).toBe(null);
+      expect(output).toBe('65534\n65533\n65533 65531\n');
+      for (const other of [
+        { ...own, uid: 65_530 },
+        { ...own, gid: 65_531 },
+      ]) {
+        const refused = await spawner.run(shell('id -u', other), never);
+        expect(refused.startError).toMatchObject({ syscall: 'setgroups', code: 'EPERM' });
+      }
+    },
+  );
 });
 
 describe('output', () => {
