@@ -1,5 +1,5 @@
 /** YAML text whose every place can be named: documents with file, line and column of each JSON pointer. */
-import { type Document, isAlias, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { type Document, isAlias, isNode, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
 
 import { ConfigError, type Issue } from './errors.ts';
 import { offsetOf } from './node-place.ts';
@@ -8,8 +8,10 @@ export interface SourceDocument {
   readonly file: string;
   /** Plain data. */
   readonly value: unknown;
-  /** The issue with file, line, column and the line's text added; `offset` counts inside a text value. */
+  /** The issue with file, line, column and an excerpt of the line added; `offset` counts inside a text value. */
   place(issue: Issue, offset?: number): Issue;
+  /** Lines with a part of a value whose key is chosen, at any depth; behind an alias those of the anchored text too. */
+  linesOf(chosen: (key: string, beside: (key: string) => unknown) => boolean): number[];
 }
 
 /** One file holds some 13,000 hooks in that; reading it takes one to two seconds. */
@@ -18,6 +20,8 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_VALUES = 1_000_000;
 const MAX_DEPTH = 100;
 const MAX_SYNTAX_ISSUES = 100;
+/** How much of a long line an excerpt has on each side of the column. */
+const AROUND = 100;
 
 /** Refuses the whole text when it is not YAML or unreasonably large. Empty documents are left out. */
 export function readDocuments(source: string, file: string): SourceDocument[] {
@@ -29,8 +33,10 @@ export function readDocuments(source: string, file: string): SourceDocument[] {
   const lines = new LineCounter();
   const at = (offset: number, issue: Issue): Issue => {
     const { line, col } = lines.linePos(offset);
-    const start = lines.lineStarts[line - 1] ?? 0;
-    const excerpt = text.slice(start, lines.lineStarts[line]).replace(/\r?\n$/, '');
+    const from = offset - placeInExcerpt(col);
+    const excerpt = text
+      .slice(from, Math.min(offset + AROUND, lines.lineStarts[line] ?? Infinity))
+      .replace(/\r?\n$/, '');
     const { atKey: _, ...rest } = issue;
     return { ...rest, file, line, column: col, excerpt };
   };
@@ -45,8 +51,46 @@ export function readDocuments(source: string, file: string): SourceDocument[] {
     if (value === null) return [];
     const size = sizeIssue(value);
     if (size) throw new ConfigError(file, [at(offsetOf(document, size, text), size)]);
-    return [{ file, value, place: (issue, offset = 0) => at(offsetOf(document, issue, text, offset), issue) }];
+    const lineAt = (offset: number): number => lines.linePos(offset).line;
+    return [
+      {
+        file,
+        value,
+        place: (issue, offset = 0) => at(offsetOf(document, issue, text, offset), issue),
+        linesOf: (chosen) => chosenLines(document, lineAt, chosen),
+      },
+    ];
   });
+}
+
+/** Where the column of an issue is in its excerpt, from 0: the excerpt of a long line does not begin with the line. */
+export function placeInExcerpt(column: number): number {
+  return Math.min(column - 1, AROUND);
+}
+
+function chosenLines(
+  document: Document,
+  lineAt: (offset: number) => number,
+  chosen: Parameters<SourceDocument['linesOf']>[0],
+): number[] {
+  const found = new Set<number>();
+  const seen = new Set<unknown>();
+  const add = (value: unknown): void => {
+    const node = isAlias(value) ? value.resolve(document) : value;
+    if (!isNode(node) || !node.range || seen.has(node)) return;
+    seen.add(node);
+    const last = lineAt(Math.max(node.range[0], node.range[1] - 1));
+    for (let line = lineAt(node.range[0]); line <= last; line++) found.add(line);
+    visit(node, { Alias: (_, alias) => add(alias) });
+  };
+  visit(document, {
+    Map: (_, map) => {
+      for (const { key, value } of map.items) {
+        if (isScalar(key) && chosen(String(key.value), (name) => map.get(name))) add(value);
+      }
+    },
+  });
+  return [...found];
 }
 
 function syntaxIssues(document: Document): (Issue & { offset: number })[] {

@@ -9,7 +9,7 @@ export {
   REJECTED_WINDOW_MS,
 } from './claim.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { readDocuments, type SourceDocument } from './documents.ts';
+export { placeInExcerpt, readDocuments, type SourceDocument } from './documents.ts';
 export { durationMs, durationText } from './duration.ts';
 export {
   AppError,

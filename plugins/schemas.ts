@@ -17,4 +17,4 @@ export const vocabulary: Vocabulary = {
   ]),
 };
 
-export { redact, resolveSecrets, type SecretReference } from './secrets.ts';
+export { redact, resolveSecrets, secretKeys, type SecretReference } from './secrets.ts';

@@ -85,6 +85,12 @@ export function redact(schema: ObjectSchema, config: unknown): unknown {
   return mapSecrets(schema, config, '', (secret) => (isReference(secret) ? secret : REDACTED));
 }
 
+/** Keys of a configuration that hold a secret, or an object of them. */
+export function secretKeys({ properties }: ObjectSchema): string[] {
+  const hasSecrets = (part: unknown): boolean => JSON.stringify(part).includes('"x-secret":true');
+  return Object.entries(properties).flatMap(([key, part]) => (hasSecrets(part) ? [key] : []));
+}
+
 /** Pointers to the secrets that are not here: unresolved, or taken out before the configuration was stored. */
 export function missingSecrets(schema: ObjectSchema, config: unknown): string[] {
   return secretsOf(schema, config).flatMap(({ path, value }) =>

@@ -1,5 +1,5 @@
 /** Errors that point and propose: file, line and column, the text with a caret, what was expected, what happens now. */
-import { AppError, caret, ConfigError, errorText, type Issue, type RefusedHook } from '#core';
+import { AppError, caret, ConfigError, errorText, type Issue, placeInExcerpt, type RefusedHook } from '#core';
 
 import { safe, type Terminal } from './output.ts';
 
@@ -65,7 +65,7 @@ function renderIssue(issue: Issue, place: string, { paint }: Terminal): string {
   if (excerpt === undefined || line === undefined) {
     return `  ${safe(place)}  ${safe(what)}${proposal === '' ? '' : `; ${safe(proposal)}`}\n`;
   }
-  const at = (column ?? 1) - 1;
+  const at = placeInExcerpt(column ?? 1);
   const [text = '', mark = ''] = caret(excerpt, at, tokenLength(excerpt, at)).split('\n');
   const number = String(line);
   const pad = ' '.repeat(number.length);

@@ -15,6 +15,8 @@ import {
   type Vocabulary,
 } from '#core';
 
+import { toldIssues, toldReading } from './told-issues.ts';
+
 /** A file of the directory as it was found; `problem` stands for a file that could not be read. */
 export type HookFile =
   | { readonly file: string; readonly text: string }
@@ -96,8 +98,8 @@ function readOne(
     kept: known.map(atOwnLine),
   });
   if ('problem' in source) return whole([{ path: '', message: source.problem, file }]);
+  const { text } = source;
   try {
-    const { text } = source;
     const earlier = before.readings.get(file);
     const read = earlier?.text === text ? earlier.read : readAnchored(text, file, vocabulary);
     readings.set(file, { text, read });
@@ -111,7 +113,11 @@ function readOne(
     });
     return { ...read, kept: firstOfEach(kept) };
   } catch (error) {
-    return whole(error instanceof ConfigError ? error.issues : [{ path: '', message: errorText(error), file }]);
+    return whole(
+      error instanceof ConfigError
+        ? toldIssues(error.issues, text, vocabulary)
+        : [{ path: '', message: errorText(error), file }],
+    );
   }
 }
 
@@ -120,7 +126,7 @@ function firstOfEach<T extends { readonly hook: Hook }>(kept: readonly T[]): T[]
 }
 
 function readAnchored(text: string, file: string, vocabulary: Vocabulary): ReadHooks {
-  const read = readHookFile(text, file, vocabulary);
+  const read = toldReading(readHookFile(text, file, vocabulary), text, vocabulary);
   return { ...read, hooks: read.hooks.map((hook) => anchored(hook, file)) };
 }
 

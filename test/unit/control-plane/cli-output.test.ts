@@ -239,6 +239,16 @@ describe('data for programs', () => {
 });
 
 describe('errors of the command line', () => {
+  it('point at the right place of a line of any length', async () => {
+    const file = join(root, 'long.yaml');
+    const condition = `${'message_type == 2 OR '.repeat(100)}interfce == 'a' ${'OR message_type == 1 '.repeat(50)}`;
+    await writeFile(file, eventHook('h', `  condition: "${condition}"`));
+    const { stderr } = await trotline('hooks', 'validate', file);
+    expect(stderr).toContain('long.yaml:6:2115');
+    const [line = '', mark = ''] = stderr.split('\n').filter((shown) => shown.includes(' │'));
+    expect(line.slice(mark.indexOf('^'), mark.lastIndexOf('^') + 1)).toBe('interfce');
+  });
+
   it('point at file, line and column, with a caret, what was expected and the nearest name', async () => {
     const file = join(root, 'net.yaml');
     await writeFile(file, eventHook('veth-gone', `  condition: "interfce =~ 'veth.*'"\n  giveUpAfter: 5 sec`));

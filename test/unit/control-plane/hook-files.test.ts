@@ -98,3 +98,70 @@ describe('reading a directory of hooks', () => {
     expect([...next.kept]).toEqual(['trotline/x']);
   });
 });
+
+describe('what is told of refused hooks', () => {
+  const told = (text: string): string => JSON.stringify(readTexts({ 'a.yaml': text }).refused);
+  const list = (entries: readonly object[]): string => JSON.stringify({ nlmon: { integration: { hooks: entries } } });
+  const broken = (number: number): object => ({
+    name: `h${number}`,
+    script: '/bin/true',
+    bad: 1,
+    worse: 'x'.repeat(200),
+  });
+
+  it('stays in proportion to the file, whatever is wrong with it', () => {
+    const text = list(Array.from({ length: 1000 }, (_, number) => broken(number)));
+    const { refused } = readTexts({ 'a.yaml': text });
+    expect(refused).toHaveLength(1000);
+    expect(JSON.stringify(refused).length).toBeLessThan(2 * text.length);
+    expect(refused.flatMap(({ issues }) => issues)).toHaveLength(200 + 900);
+    expect(refused.at(-1)?.issues).toEqual([
+      { path: '', message: '2 more problems', file: 'a.yaml', line: 1, column: expect.any(Number) },
+    ]);
+  });
+
+  it('ends with one that counts the rest', () => {
+    const keys = Array.from({ length: 300 }, (_, number) => [`typo${number}`, 1]);
+    const [one] = readTexts({
+      'a.yaml': list([{ name: 'h', script: '/bin/true', ...Object.fromEntries(keys) }]),
+    }).refused;
+    expect(one?.issues).toHaveLength(201);
+    expect(one?.issues.at(-1)?.message).toBe('100 more problems');
+  });
+
+  const webhook = (config: string, type = 'type: webhook'): string =>
+    eventHook('h')
+      .replace('type: script', type)
+      .replace(/config: .*/, `config: ${config}`);
+
+  it.each([
+    ['that does not fit', webhook('{ url: "http://x/", secret: "whsec_!my-secret" }')],
+    ['beside a wrong value', webhook('{ url: nowhere, headers: { x-key: my-secret } }')],
+    ['over several lines', webhook('\n        url: "http://x/"\n        secret: "whsec_!\n          my-secret"')],
+    ['under a misspelt key', webhook('{ url: "http://x/", secrt: my-secret }')],
+    [
+      'of a misspelt action',
+      webhook('{ url: "http://x/", key: my-secret } }').replace('- type', '- { type').replace('webhook\n', 'webhok, '),
+    ],
+    [
+      'under a misspelt list',
+      webhook('{ secret: my-secret } } ]').replace('actions:\n    - ', 'action: [ { ').replace('hook\n', 'hook, '),
+    ],
+    ['behind an alias', webhook('{ url: "http://x/", secret: *s }').replace('spec:', 'spec:\n  typo: &s my-secret')],
+    ['in what is no YAML', webhook('{ url: "http://x/", secret: "my-secret }')],
+  ])('never shows a secret %s', (_, text) => {
+    expect(told(text)).toContain('"line"');
+    expect(told(text)).not.toContain('my-secret');
+  });
+
+  it.each([
+    [
+      'elsewhere in the hook',
+      webhook('{ url: "http://x/", secret: my-secret }').replace('source: netlink', 'source: netlnk'),
+    ],
+    ['of an action without secrets', eventHook('h').replace('/bin/true', 'bin/true')],
+    ['of what is no YAML', eventHook('h').replace('[/bin/true]', '[/bin/true')],
+  ])('shows the line of a problem %s', (_, text) => {
+    expect(told(text)).toContain('"excerpt"');
+  });
+});

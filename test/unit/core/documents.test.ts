@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import { ConfigError, type Issue, readDocuments } from '#core';
+import { ConfigError, type Issue, placeInExcerpt, readDocuments } from '#core';
 
 import { summary, thrownBy } from './kit.ts';
 
 /** The place of a pointer in the only document: `line:column`, and what the line has from there on. */
 function placeOf(text: string, path: string, offset?: number, issue: Partial<Issue> = {}): string {
   const [document] = readDocuments(text, 'a.yaml');
-  const { line, column = 0, excerpt = '' } = document!.place({ path, message: 'x', ...issue }, offset);
-  return `${line}:${column} ${excerpt.slice(column - 1)}`;
+  const { line, column = 1, excerpt = '' } = document!.place({ path, message: 'x', ...issue }, offset);
+  return `${line}:${column} ${excerpt.slice(placeInExcerpt(column))}`;
 }
 
 /** `line:column  message` of every problem that refuses the text. */
@@ -95,6 +95,38 @@ describe('the place of a problem', () => {
       column: 1,
       excerpt: 'b: 2',
     });
+  });
+});
+
+describe('the excerpt of a problem', () => {
+  const excerptOf = (text: string, path: string) => {
+    const { column = 1, excerpt = '' } = readDocuments(text, 'a.yaml')[0]!.place({ path, message: 'x' });
+    return { excerpt, at: placeInExcerpt(column) };
+  };
+
+  it('is the whole of a short line', () => {
+    expect(excerptOf('a: 1\r\nb: { c: 2 }\r\n', '/b/c')).toEqual({ excerpt: 'b: { c: 2 }', at: 8 });
+  });
+
+  it('has of a long line what is around the column', () => {
+    const { excerpt, at } = excerptOf(`{ a: ${'x'.repeat(5000)}, b: bad, c: ${'y'.repeat(5000)} }\n`, '/b');
+    expect(excerpt).toHaveLength(200);
+    expect(excerpt.slice(at)).toMatch(/^bad, c: y+$/);
+  });
+});
+
+describe('the lines of chosen values', () => {
+  const linesOf = (text: string, key: string): number[] =>
+    readDocuments(text, 'a.yaml').flatMap((document) => document.linesOf((name) => name === key));
+
+  it.each([
+    ['on one line', 'a: 1\nk: x\n', [2]],
+    ['in a block', 'k:\n  a: 1\n  b: |\n    x\n    y\nz: 1\n', [2, 3, 4, 5]],
+    ['in flow style at any depth', 'a: [{ k: {\n  x: 1 } }]\nb: 1', [1, 2]],
+    ['behind aliases', 'a: &x { b: &y "q\n  r" }\nc: 1\nk: *x\n', [1, 2]],
+    ['of every document', 'k: 1\n---\nk: 2\n', [1, 3]],
+  ])('are found %s', (_, text, lines) => {
+    expect(linesOf(text, 'k')).toEqual(lines);
   });
 });
 
