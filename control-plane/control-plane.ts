@@ -34,7 +34,7 @@ export function createControlPlane({ config, log, clock = systemClock }: Control
   const files = dataFiles(config.data);
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
   const directory = new HookDirectory({ directory: config.hooks, vocabulary, log, clock });
-  const hooks = new HookRegistry({ directory, store });
+  const hooks = new HookRegistry({ directory, store, log });
   const sidecars = new SidecarRegistry(clock);
   const server = createGrpcServer({
     address: `unix:${files.socket}`,

@@ -30,7 +30,8 @@ export interface GrpcServerOptions {
 
 const LIMITS = {
   'grpc.max_receive_message_length': 16 * 2 ** 20,
-  'grpc.max_send_message_length': 16 * 2 ** 20,
+  // As much as a sidecar takes.
+  'grpc.max_send_message_length': 64 * 2 ** 20,
   'grpc.max_concurrent_streams': 1_000,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,

@@ -142,7 +142,7 @@ class Watch {
     if (!this.#identity) return;
     const { sidecarId } = this.#identity;
     const { heldVersion, refusedVersion } = sidecars.get(sidecarId);
-    const { problems: _, ...set } = hooks.current.set;
+    const { problems: _, refused: __, ...set } = hooks.current.set;
     const nonce = randomUUID();
     const running = this.#sent?.version ?? heldVersion;
     if (set.version === running || set.version === refusedVersion) return;

@@ -1,4 +1,14 @@
-import { AppError, type Component, createHook, type Hook, hookId, type Issue, nearest, type RefusedHook } from '#core';
+import {
+  AppError,
+  type Component,
+  createHook,
+  type Hook,
+  hookId,
+  type Issue,
+  type Log,
+  nearest,
+  type RefusedHook,
+} from '#core';
 
 import type { Override, Store } from '../store/types.ts';
 import type { HookDirectory } from './hook-directory.ts';
@@ -22,20 +32,23 @@ export interface HookSnapshot {
 export interface HookRegistryOptions {
   readonly directory: HookDirectory;
   readonly store: Pick<Store, 'overrides' | 'setOverride'>;
+  readonly log: Log;
 }
 
 /** The one place that knows which hooks are in effect: those of the directory under the administrator's overrides. */
 export class HookRegistry implements Component {
   readonly #directory: HookDirectory;
   readonly #store: HookRegistryOptions['store'];
+  readonly #log: Log;
   readonly #listeners = new Set<(snapshot: HookSnapshot) => void>();
   #overrides: ReadonlyMap<string, Override> = new Map();
   #snapshot: HookSnapshot;
   #unsubscribe: (() => void) | null = null;
 
-  constructor({ directory, store }: HookRegistryOptions) {
+  constructor({ directory, store, log }: HookRegistryOptions) {
     this.#directory = directory;
     this.#store = store;
+    this.#log = log;
     this.#snapshot = this.#build();
   }
 
@@ -84,6 +97,8 @@ export class HookRegistry implements Component {
 
   #refresh(): void {
     this.#snapshot = this.#build();
+    for (const { id, file, issues } of this.#snapshot.set.refused)
+      this.#log.warn({ hook: id, file, problems: issues.map(({ message }) => message) }, 'hook refused');
     for (const listener of this.#listeners) listener(this.#snapshot);
   }
 
@@ -91,10 +106,11 @@ export class HookRegistry implements Component {
     const { refused, warnings, kept, hooks: read } = this.#directory.files;
     const hooks = read.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
     const set = createPushedSet(hooks);
+    const left = new Set(set.refused.map(({ id }) => id));
     return {
       set,
-      hooks,
-      refused,
+      hooks: left.size === 0 ? hooks : hooks.filter((hook) => !left.has(hookId(hook))),
+      refused: [...refused, ...set.refused],
       warnings: [...warnings, ...set.problems],
       kept,
       overrides: this.#overrides,

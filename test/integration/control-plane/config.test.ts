@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { type ClientDuplexStream, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type ClientDuplexStream, credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { hookId, type Issue, systemClock } from '#core';
@@ -13,6 +13,7 @@ import { createConfigService } from '../../../control-plane/config/config-servic
 import { HookDirectory } from '../../../control-plane/config/hook-directory.ts';
 import { HookRegistry } from '../../../control-plane/config/hook-registry.ts';
 import { SidecarRegistry } from '../../../control-plane/config/sidecar-registry.ts';
+import { createGrpcServer } from '../../../control-plane/server.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { eventHook, FakeStore, silent, words } from '../../unit/control-plane/kit.ts';
 
@@ -20,6 +21,7 @@ const FIXTURE = new URL('../../fixtures/nlmon/hooks.yaml', import.meta.url).path
 const APPLYING = 1;
 const APPLIED = 2;
 const FAILED = 3;
+const MIB = 2 ** 20;
 
 let root: string;
 let hooksDir: string;
@@ -49,7 +51,7 @@ interface Plane {
 async function plane(): Promise<Plane> {
   const directory = new HookDirectory({ directory: hooksDir, vocabulary: words, log: silent });
   const store = new FakeStore();
-  const registry = new HookRegistry({ directory, store });
+  const registry = new HookRegistry({ directory, store, log: silent });
   const sidecars = new SidecarRegistry(systemClock);
   await directory.start();
   await registry.start();
@@ -58,13 +60,10 @@ async function plane(): Promise<Plane> {
     await directory.stop();
   });
   const address = `unix:${root}/plane.sock`;
-  const server = new Server();
-  const { definition, implementation } = createConfigService({ hooks: registry, sidecars, log: silent });
-  server.addService(definition, implementation);
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
-  });
-  stack.defer(() => server.forceShutdown());
+  const services = [createConfigService({ hooks: registry, sidecars, log: silent })];
+  const server = createGrpcServer({ address, services, log: silent });
+  await server.start?.(AbortSignal.abort());
+  stack.defer(() => server.stop?.());
   return { directory, registry, sidecars, store, address };
 }
 
@@ -76,7 +75,9 @@ class Peer {
   readonly #client: ConfigServiceClient;
 
   constructor(address: string, id = 's1', heldVersion = '') {
-    this.#client = new ConfigServiceClient(address, credentials.createInsecure());
+    this.#client = new ConfigServiceClient(address, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': 64 * MIB,
+    });
     this.stream = this.#client.watch();
     this.stream.on('data', ({ hookSet }: WatchResponse) => hookSet && this.sets.push(hookSet));
     this.stream.on('error', (error: Error & { readonly code?: number }) => (this.code = error.code ?? null));
@@ -335,6 +336,22 @@ describe('ConfigService.Watch', () => {
     const fixed = await second.set(1);
     expect(fixed.version).not.toBe(bad.version);
     expect(second.sets).toHaveLength(1);
+  });
+
+  it('sends as much as a sidecar takes; a hook beyond is refused and nobody is cut off', async () => {
+    const padded = (name: string, bytes: number): Promise<void> =>
+      put(
+        `${name}.yaml`,
+        `nlmon: { integration: { hooks: [{ name: ${name}, script: 'true ${'x'.repeat(bytes)}' }] } }`,
+      );
+    await Promise.all(Array.from({ length: 9 }, (_, number) => padded(`h${number}`, 3.7 * MIB)));
+    const self = await plane();
+    const peer = new Peer(self.address);
+    expect(names(await peer.set(1))).toEqual(['h0', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'h7']);
+    expect(self.registry.current.refused).toMatchObject([{ id: 'trotline/h8' }]);
+    expect(self.registry.current.hooks).toHaveLength(8);
+    await rm(join(hooksDir, 'h0.yaml'));
+    expect(names(await peer.set(2))).toContain('h8');
   });
 
   it('ignores an answer to a set that is not the newest', async () => {

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { Clock, Hook } from '#core';
+import { type Clock, createHook, type Hook, hookId } from '#core';
 
 import { createPushedSet } from '../../../control-plane/config/hook-set.ts';
 import { shownHook } from '../../../control-plane/config/secrets.ts';
 import { SidecarRegistry } from '../../../control-plane/config/sidecar-registry.ts';
 import { dataFolder, readArguments } from '../../../control-plane/config.ts';
 import { eventHook, readTexts } from './kit.ts';
+
+const MIB = 2 ** 20;
 
 const identity = { sidecarId: 's1', node: 'n1', version: '1', plugins: [] };
 
@@ -85,6 +87,32 @@ describe('what is pushed', () => {
     expect(set.hooks).toHaveLength(1);
     expect(set.problems).toMatchObject([{ file: 'a.yaml', line: 1, path: '/actions/0/config/secret' }]);
     expect(set.problems[0]?.message).toContain('TROTLINE_TEST_SECRET');
+  });
+});
+
+describe('hooks beyond what sidecars take', () => {
+  const large = (name: string, bytes: number): Hook => {
+    const [hook] = readTexts({ 'a.yaml': eventHook(name) }).hooks;
+    const actions = [{ type: 'script', config: { command: ['/bin/echo', 'x'.repeat(bytes)] } }];
+    return createHook({ ...hook!, spec: { ...hook!.spec, actions } });
+  };
+
+  it('are refused one by one, and the rest goes out', () => {
+    const hooks = [large('a', 20 * MIB), large('b', 13 * MIB), large('c', 10 * MIB), large('d', 1)];
+    const { hooks: sent, refused, version } = createPushedSet(hooks);
+    expect(sent.map(hookId)).toEqual(['trotline/a', 'trotline/c', 'trotline/d']);
+    expect(refused).toMatchObject([
+      {
+        id: 'trotline/b',
+        file: 'a.yaml',
+        issues: [{ line: 1, expected: 'at most 33554432 bytes of all hooks together' }],
+      },
+    ]);
+    expect(version).toBe(createPushedSet(hooks.filter(({ name }) => name !== 'b')).version);
+  });
+
+  it('leave an empty set that says so', () => {
+    expect(createPushedSet([large('a', 33 * MIB)])).toMatchObject({ hooks: [], explicitlyEmpty: true });
   });
 });
 
