@@ -28,7 +28,7 @@ export class HookDirectory implements Component {
   readonly #options: HookDirectoryOptions;
   readonly #clock: Clock;
   readonly #stopped = new AbortController();
-  readonly #listeners = new Set<(files: HookFiles) => void>();
+  readonly #listeners = new Set<(isNews: boolean) => void>();
   #files: HookFiles = NO_HOOK_FILES;
   #fingerprint = '';
   #problem: string | null = null;
@@ -58,8 +58,8 @@ export class HookDirectory implements Component {
     return this.#doubted.size > 0;
   }
 
-  /** Called after each reading that says something new; returns the unsubscribe. */
-  onChange(listener: (files: HookFiles) => void): () => void {
+  /** Called after each reading, also the regular ones that say nothing new; returns the unsubscribe. */
+  onRead(listener: (isNews: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -122,18 +122,25 @@ export class HookDirectory implements Component {
     if (this.#problem !== null) log.info({ directory }, 'hook directory readable again');
     this.#problem = null;
     const fingerprint = JSON.stringify(files);
-    if (fingerprint === this.#fingerprint) return;
-    this.#fingerprint = fingerprint;
-    this.#files = readHookFiles(files, vocabulary, this.#files);
+    const isNews = fingerprint !== this.#fingerprint;
+    if (isNews) {
+      this.#fingerprint = fingerprint;
+      this.#files = readHookFiles(files, vocabulary, this.#files);
+      this.#logReading();
+    }
+    for (const listener of this.#listeners) listener(isNews);
+  }
+
+  #logReading(): void {
+    const { directory, log } = this.#options;
     const { hooks, refused, kept } = this.#files;
     log.info({ directory, hooks: hooks.length, refused: refused.length, kept: [...kept] }, 'hooks read');
-    for (const { id, file, issues } of this.#files.refused) {
+    for (const { id, file, issues } of refused) {
       log.warn(
         { hook: id, file, problems: issues.map(({ line, message }) => `line ${line ?? '?'}: ${message}`) },
         'hook refused',
       );
     }
-    for (const listener of this.#listeners) listener(this.#files);
   }
 
   /**

@@ -13,6 +13,7 @@ import {
 import type { Override, Store } from '../store/types.ts';
 import type { HookDirectory } from './hook-directory.ts';
 import { createPushedSet, type PushedSet } from './hook-set.ts';
+import { SecretReader } from './secrets.ts';
 
 /** The hooks as sidecars shall have them, and what is to be said about them. */
 export interface HookSnapshot {
@@ -43,6 +44,7 @@ export class HookRegistry implements Component {
   readonly #listeners = new Set<(snapshot: HookSnapshot) => void>();
   #overrides: ReadonlyMap<string, Override> = new Map();
   #snapshot: HookSnapshot;
+  #secrets = new SecretReader();
   #unsubscribe: (() => void) | null = null;
 
   constructor({ directory, store, log }: HookRegistryOptions) {
@@ -59,7 +61,9 @@ export class HookRegistry implements Component {
 
   /** After the directory and the store have started. */
   async start(): Promise<void> {
-    this.#unsubscribe = this.#directory.onChange(() => this.#refresh());
+    this.#unsubscribe = this.#directory.onRead((isNews) => {
+      if (isNews || this.#secrets.outdated) this.#refresh();
+    });
     await this.#readOverrides();
   }
 
@@ -68,7 +72,7 @@ export class HookRegistry implements Component {
     this.#listeners.clear();
   }
 
-  /** Called when hooks, refusals or overrides changed; returns the unsubscribe. */
+  /** Called when hooks, refusals, secrets or overrides changed; returns the unsubscribe. */
   onChange(listener: (snapshot: HookSnapshot) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -105,7 +109,8 @@ export class HookRegistry implements Component {
   #build(): HookSnapshot {
     const { refused, warnings, kept, hooks: read } = this.#directory.files;
     const hooks = read.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
-    const set = createPushedSet(hooks);
+    this.#secrets = new SecretReader();
+    const set = createPushedSet(hooks, this.#secrets);
     const left = new Set(set.refused.map(({ id }) => id));
     return {
       set,

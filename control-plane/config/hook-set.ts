@@ -1,7 +1,7 @@
 import { digestOf, type Hook, hookId, type Issue, type RefusedHook } from '#core';
 import { convert, HookSet } from '#proto';
 
-import { resolveSecrets } from './secrets.ts';
+import { resolveSecrets, type SecretReader } from './secrets.ts';
 
 /** Half of what a sidecar takes in one message: a set beyond that would cut every sidecar off from its configuration. */
 const MAX_SET_BYTES = 32 * 2 ** 20;
@@ -15,10 +15,11 @@ export interface PushedSet extends Omit<HookSet, 'nonce'> {
 }
 
 /** Fills in secrets; an empty set says so. The version is a digest: equal versions mean equal sets. */
-export function createPushedSet(hooks: readonly Hook[]): PushedSet {
+export function createPushedSet(hooks: readonly Hook[], secrets: SecretReader): PushedSet {
   const refused: RefusedHook[] = [];
   let left = MAX_SET_BYTES;
-  const pushed = hooks.map(resolveSecrets).flatMap(({ hook, problems }) => {
+  const pushed = hooks.flatMap((unresolved) => {
+    const { hook, problems } = resolveSecrets(unresolved, (reference) => secrets.read(reference));
     const sent = convert.hookToProto(hook);
     const bytes = HookSet.encode({ version: '', nonce: '', hooks: [sent], explicitlyEmpty: false }).finish().length;
     if (bytes > left) {

@@ -7,17 +7,47 @@ import { redact, resolveSecrets as fillIn, type SecretReference, vocabulary } fr
  * The hook with the secrets of its actions' configurations filled in: the one place where that happens, right before a
  * push. What cannot be read stays a reference, so that its action retries; `problems` say which, never a value.
  */
-export function resolveSecrets(hook: Hook): { readonly hook: Hook; readonly problems: readonly Issue[] } {
-  const { spec, problems } = fillIn(hook.spec, vocabulary.actions, readSecret);
+export function resolveSecrets(
+  hook: Hook,
+  read: (reference: SecretReference) => string,
+): { readonly hook: Hook; readonly problems: readonly Issue[] } {
+  const { spec, problems } = fillIn(hook.spec, vocabulary.actions, read);
   const place = hook.origin ? { file: hook.origin.file, line: hook.origin.line } : {};
   return { hook: createHook({ ...hook, spec }), problems: problems.map((issue) => Object.assign({}, issue, place)) };
 }
 
-function readSecret(reference: SecretReference): string {
-  if ('file' in reference) return readFileSync(reference.file, 'utf8');
-  const value = process.env[reference.env];
-  if (value === undefined)
-    throw new AppError('NOT_FOUND', `the control plane has no environment variable ${reference.env}`);
+/** Reads secrets and remembers what the files held, so that one that appears or is replaced is noticed. */
+export class SecretReader {
+  readonly #files = new Map<string, Reading>();
+
+  /** Throws when there is no such variable or file. */
+  read(reference: SecretReference): string {
+    if ('env' in reference) return variable(reference.env);
+    const reading = this.#files.get(reference.file) ?? readingOf(reference.file);
+    this.#files.set(reference.file, reading);
+    if (reading.value === null) throw reading.error;
+    return reading.value;
+  }
+
+  /** Whether a file holds another secret now than it did, or has one at last, or none any more. */
+  get outdated(): boolean {
+    return [...this.#files].some(([file, { value }]) => readingOf(file).value !== value);
+  }
+}
+
+type Reading = { readonly value: string } | { readonly value: null; readonly error: unknown };
+
+function readingOf(file: string): Reading {
+  try {
+    return { value: readFileSync(file, 'utf8') };
+  } catch (error) {
+    return { value: null, error };
+  }
+}
+
+function variable(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new AppError('NOT_FOUND', `the control plane has no environment variable ${name}`);
   return value;
 }
 

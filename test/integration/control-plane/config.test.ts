@@ -234,7 +234,7 @@ describe('hot reload', () => {
     await writeFile(join(hooksDir, 'a.yaml'), eventHook('one'));
     const { directory } = await plane();
     const seen: number[] = [];
-    directory.onChange(({ hooks }) => seen.push(hooks.length));
+    directory.onRead((isNews) => void (isNews && seen.push(directory.files.hooks.length)));
     await writeFile(join(hooksDir, 'a.yaml'), '');
     await eventually(() => directory.doubts);
     await writeFile(join(hooksDir, 'a.yaml'), `${eventHook('one')}---\n${eventHook('two')}`);
@@ -270,6 +270,41 @@ describe('hot reload', () => {
     expect(registry.current.hooks.map(hookId)).toEqual(['trotline/one']);
     await version('..v2', eventHook('two'));
     await eventually(() => registry.current.hooks.some(({ name }) => name === 'two'));
+  });
+
+  it('pushes a secret file that comes after its hook, and one that is replaced; else a reading pushes nothing', async () => {
+    const secret = join(root, 'key');
+    const config = `config: { url: "http://127.0.0.1:1/", secret: { file: ${secret} } }`;
+    await put(
+      'a.yaml',
+      eventHook('one')
+        .replace('type: script', 'type: webhook')
+        .replace(/config: .*/, config),
+    );
+    const { address, registry, directory } = await plane();
+    const peer = new Peer(address);
+    expect((await peer.set(1)).hooks[0]?.specJson).toContain('"file"');
+    expect(registry.current.warnings).toMatchObject([{ path: '/actions/0/config/secret' }]);
+
+    let readings = 0;
+    let changes = 0;
+    stack.defer(directory.onRead(() => readings++));
+    stack.defer(registry.onChange(() => changes++));
+    // Whatever happens in the directory makes it read, as the regular time does.
+    const nextReading = async (): Promise<void> => {
+      const before = readings;
+      await put('note.txt', String(before));
+      await eventually(() => readings > before);
+    };
+    await writeFile(secret, 'first-secret');
+    await nextReading();
+    expect((await peer.set(2)).hooks[0]?.specJson).toContain('first-secret');
+    expect(registry.current.warnings).toEqual([]);
+    await writeFile(secret, 'second-secret');
+    await nextReading();
+    expect((await peer.set(3)).hooks[0]?.specJson).toContain('second-secret');
+    await nextReading();
+    expect(changes).toBe(2);
   });
 
   it('does not start on a directory that is not there', async () => {

@@ -1,14 +1,19 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { type Clock, createHook, type Hook, hookId } from '#core';
 
-import { createPushedSet } from '../../../control-plane/config/hook-set.ts';
-import { shownHook } from '../../../control-plane/config/secrets.ts';
+import { createPushedSet, type PushedSet } from '../../../control-plane/config/hook-set.ts';
+import { SecretReader, shownHook } from '../../../control-plane/config/secrets.ts';
 import { SidecarRegistry } from '../../../control-plane/config/sidecar-registry.ts';
 import { dataFolder, readArguments } from '../../../control-plane/config.ts';
 import { eventHook, readTexts } from './kit.ts';
 
 const MIB = 2 ** 20;
+const pushed = (hooks: readonly Hook[]): PushedSet => createPushedSet(hooks, new SecretReader());
 
 const identity = { sidecarId: 's1', node: 'n1', version: '1', plugins: [] };
 
@@ -72,21 +77,44 @@ describe('what is pushed', () => {
 
   it('has secrets filled in; what people see has not', () => {
     vi.stubEnv('TROTLINE_TEST_SECRET', 'very-secret-value');
-    const set = createPushedSet([hook()]);
+    const set = pushed([hook()]);
     expect(set.problems).toEqual([]);
     expect(set.hooks[0]?.specJson).toContain('very-secret-value');
     const shown = JSON.stringify(shownHook(hook()));
     expect(shown).toContain('TROTLINE_TEST_SECRET');
     expect(shown).not.toMatch(/very-secret-value|some-literal/);
     vi.stubEnv('TROTLINE_TEST_SECRET', 'another-value');
-    expect(createPushedSet([hook()]).version).not.toBe(set.version);
+    expect(pushed([hook()]).version).not.toBe(set.version);
   });
 
   it('says which secret cannot be read, and still goes out', () => {
-    const set = createPushedSet([hook()]);
+    const set = pushed([hook()]);
     expect(set.hooks).toHaveLength(1);
     expect(set.problems).toMatchObject([{ file: 'a.yaml', line: 1, path: '/actions/0/config/secret' }]);
     expect(set.problems[0]?.message).toContain('TROTLINE_TEST_SECRET');
+  });
+});
+
+describe('a secret in a file', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'trotline-secret-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('is read once, and noticed when it comes, is replaced and goes', () => {
+    const file = join(folder, 'key');
+    const absent = new SecretReader();
+    expect(() => absent.read({ file })).toThrow('no such file');
+    expect(absent.outdated).toBe(false);
+    writeFileSync(file, 'first');
+    expect(absent.outdated).toBe(true);
+    const present = new SecretReader();
+    expect(present.read({ file })).toBe('first');
+    expect(present.outdated).toBe(false);
+    writeFileSync(file, 'second');
+    expect(present.read({ file })).toBe('first');
+    expect(present.outdated).toBe(true);
+    rmSync(file);
+    expect(present.outdated).toBe(true);
   });
 });
 
@@ -99,7 +127,7 @@ describe('hooks beyond what sidecars take', () => {
 
   it('are refused one by one, and the rest goes out', () => {
     const hooks = [large('a', 20 * MIB), large('b', 13 * MIB), large('c', 10 * MIB), large('d', 1)];
-    const { hooks: sent, refused, version } = createPushedSet(hooks);
+    const { hooks: sent, refused, version } = pushed(hooks);
     expect(sent.map(hookId)).toEqual(['trotline/a', 'trotline/c', 'trotline/d']);
     expect(refused).toMatchObject([
       {
@@ -108,11 +136,11 @@ describe('hooks beyond what sidecars take', () => {
         issues: [{ line: 1, expected: 'at most 33554432 bytes of all hooks together' }],
       },
     ]);
-    expect(version).toBe(createPushedSet(hooks.filter(({ name }) => name !== 'b')).version);
+    expect(version).toBe(pushed(hooks.filter(({ name }) => name !== 'b')).version);
   });
 
   it('leave an empty set that says so', () => {
-    expect(createPushedSet([large('a', 33 * MIB)])).toMatchObject({ hooks: [], explicitlyEmpty: true });
+    expect(pushed([large('a', 33 * MIB)])).toMatchObject({ hooks: [], explicitlyEmpty: true });
   });
 });
 
