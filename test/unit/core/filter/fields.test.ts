@@ -16,6 +16,7 @@ const SPECIFIED = [
   ['netlink.qca.', 'subcmd vendor_id', 'subcmd_name'],
   ['netlink.overflow.', 'lost', ''],
   ['netlink.resynced.', 'differences', ''],
+  ['journal.', 'lost', 'reason'],
 ] as const;
 
 describe('fields', () => {
