@@ -64,8 +64,7 @@ async function eventFor(event: unknown, hook: Hook, { store, vocabulary, clock }
 
 /** The newest event that the hook's source emitted. */
 async function lastId({ spec }: Hook, store: ApiParts['store']): Promise<string> {
-  const events = await store.events({ limit: 1000 });
-  const last = events.find(({ type }) => spec.source === '' || type.startsWith(`${spec.source}.`));
+  const [last] = await store.events({ limit: 1, ...(spec.source === '' ? {} : { source: spec.source }) });
   if (!last) throw new AppError('NOT_FOUND', 'no event is stored yet; only events that a hook took are');
   return last.id;
 }

@@ -1,6 +1,7 @@
 /** Reads events with the outcomes that are stored of them. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
+import { briefOutcome } from './brief.ts';
 import type { StoredQuery } from './messages.ts';
 import { unpackEvent, unpackOutcome } from './record.ts';
 import { bytes, integer, type Row, text } from './rows.ts';
@@ -8,13 +9,15 @@ import type { EventDetail, EventSummary, HookOutcome } from './types.ts';
 
 export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 10_000;
+/** Characters of an answer of many events; the oldest are left out. */
+const MAX_CHARACTERS = 16 * 2 ** 20;
 
 export interface HistoryReader {
-  /** Newest first. */
+  /** Newest first; of texts only the beginning. */
   events(query: StoredQuery): EventSummary[];
-  /** By id or a start of it that only one event has. */
+  /** By id or a start of it that only one event has; texts in full. */
   event(id: string): EventDetail | null;
-  /** In the order of `ids`, without those that are not stored. */
+  /** As `events`, in the order of `ids`, without those that are not stored. */
   summaries(ids: readonly string[]): EventSummary[];
 }
 
@@ -25,22 +28,31 @@ export function createHistoryReader(database: DatabaseSync): HistoryReader {
   const byId = database.prepare(`${SUMMARY} WHERE e.id = ?`);
   const byStart = database.prepare('SELECT id FROM events WHERE id >= ? AND id < ? LIMIT 2');
   const recordOf = database.prepare('SELECT record FROM events WHERE id = ?');
-  const summaryOf = (row: Row): EventSummary => readSummary(row, outcomesOf);
+  const fullOf = (row: Row): EventSummary => readSummary(row, outcomesOf);
+  const summaryOf = (row: Row): EventSummary => {
+    const full = fullOf(row);
+    return { ...full, hooks: full.hooks.map(briefOutcome) };
+  };
 
   return {
     events(query) {
       const { where, values } = conditionsOf(query);
       const sql = `${SUMMARY} ${where} ORDER BY e.time_ms DESC, e.row DESC LIMIT ?`;
       const limit = Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT);
-      return database
-        .prepare(sql)
-        .all(...values, limit)
-        .map(summaryOf);
+      const events: EventSummary[] = [];
+      let left = MAX_CHARACTERS;
+      for (const row of database.prepare(sql).iterate(...values, limit)) {
+        const summary = summaryOf(row);
+        left -= JSON.stringify(summary).length;
+        if (left < 0 && events.length > 0) break;
+        events.push(summary);
+      }
+      return events;
     },
     event(id) {
       const exact = byId.get(id) ?? byId.get(onlyStart(byStart.all(id, `${id}\u{10FFFF}`)) ?? '');
       if (!exact) return null;
-      const summary = summaryOf(exact);
+      const summary = fullOf(exact);
       const record = recordOf.get(summary.id);
       return record ? { ...summary, event: unpackEvent(bytes(record, 'record')) } : null;
     },
@@ -53,7 +65,7 @@ function onlyStart(rows: readonly Row[]): string | null {
   return first && !second ? text(first, 'id') : null;
 }
 
-function conditionsOf({ sinceMs, untilMs, type, hook, node, outcome, alsoIds }: StoredQuery) {
+function conditionsOf({ sinceMs, untilMs, source, type, hook, node, outcome, alsoIds }: StoredQuery) {
   const parts: string[] = [];
   const values: (string | number)[] = [];
   const add = (part: string, ...given: (string | number)[]): void => {
@@ -62,6 +74,8 @@ function conditionsOf({ sinceMs, untilMs, type, hook, node, outcome, alsoIds }: 
   };
   if (sinceMs !== undefined) add('e.time_ms >= ?', sinceMs);
   if (untilMs !== undefined) add('e.time_ms < ?', untilMs);
+  // `/` follows `.`: every type that begins with the source and a dot.
+  if (source !== undefined) add('e.type >= ? AND e.type < ?', `${source}.`, `${source}/`);
   if (type !== undefined) add('e.type = ?', type);
   if (node !== undefined) add('e.node = ?', node);
   if (hook !== undefined || outcome !== undefined) {

@@ -33,9 +33,9 @@ export interface Store extends Component {
   report(sidecarId: string, node: string, batch: ReportBatch): Promise<number>;
   /** Sequence up to which this sidecar's outcomes are stored; 0 for an unknown one. */
   storedSequence(sidecarId: string): Promise<number>;
-  /** Newest first; pending hooks included from progress. */
+  /** Newest first, as many as a bounded answer holds; pending hooks included from progress. */
   events(query: EventQuery): Promise<EventSummary[]>;
-  /** By full id or a unique start of it; null when there is none. */
+  /** By full id or a unique start of it; null when there is none. Texts are in full but for pending hooks. */
   event(id: string): Promise<EventDetail | null>;
   /** Every stored or pending event and outcome after it was stored, for tails; returns the unsubscribe. */
   subscribe(listener: (summary: EventSummary) => void): () => void;
@@ -50,6 +50,8 @@ export interface Store extends Component {
 export interface EventQuery {
   readonly sinceMs?: number;
   readonly untilMs?: number;
+  /** All types of this source. */
+  readonly source?: string;
   readonly type?: string;
   readonly hook?: string;
   readonly node?: string;
@@ -70,6 +72,7 @@ export interface HookOutcome {
   readonly nextAttemptMs: number;
 }
 
+/** Texts of its attempts are cut after their beginning. */
 export interface EventSummary {
   readonly id: string;
   readonly type: string;

@@ -16,7 +16,7 @@ import {
 } from '#sidecar';
 
 import { ControlPlaneConfig } from '../../control-plane/config.ts';
-import type { EventSummary, HookStats, NodeLedger } from '../../control-plane/store/types.ts';
+import type { EventDetail, EventSummary, HookStats, NodeLedger } from '../../control-plane/store/types.ts';
 import { eventually } from './eventually.ts';
 
 const log = createLog(process.env.TROTLINE_TEST_LOG === 'info' ? 'info' : 'silent', 2);
@@ -123,6 +123,12 @@ export class Thread implements AsyncDisposable {
 
   events(query = ''): Promise<EventSummary[]> {
     return this.api(`/v1/events${query}`);
+  }
+
+  /** The same with all that each attempt said. */
+  async fullEvents(query = ''): Promise<EventDetail[]> {
+    const events = await this.events(query);
+    return Promise.all(events.map(({ id }) => this.api<EventDetail>(`/v1/events/${id}`)));
   }
 
   stats(): Promise<HookStats[]> {

@@ -222,8 +222,8 @@ describe('hooks over the API', () => {
     expect(broken.body.refused).toMatchObject([{ id: null, file: 'x.yaml', issues: [{ line: 1 }] }]);
   });
 
-  it('explains why a hook would not run for an event: given, by id, or the last', async () => {
-    store.add(storedEvent(1));
+  it('explains why a hook would not run for an event: given, by id, or the last of its source', async () => {
+    store.events_.push(storedEvent(1), ...Array(1100).fill(storedEvent(2, { type: 'journal.lost' })));
     for (const event of ['last', 'netlink-life1-1', { type: 'link-changed', interface: 'veth3', messageType: 16 }]) {
       const { body } = await call('POST', '/v1/hooks/test', { hook: 'veth-gone', event });
       expect(body).toMatchObject({ hook: 'trotline/veth-gone', wouldRun: false, limit: '30 per 1m', dedup: null });

@@ -172,11 +172,43 @@ describe('events', () => {
     expect(await ids({})).toEqual(['3', '2', '1']);
     expect(await ids({ limit: 2 })).toEqual(['3', '2']);
     expect(await ids({ type: 'kubernetes.oom-kill' })).toEqual(['2']);
+    expect(await ids({ source: 'netlink', limit: 1 })).toEqual(['3']);
+    expect(await ids({ source: 'kubernetes' })).toEqual(['2']);
+    expect(await ids({ source: 'kube' })).toEqual([]);
     expect(await ids({ node: 'node-2' })).toEqual(['2']);
     expect(await ids({ hook: HOOK })).toEqual(['3', '1']);
     expect(await ids({ outcome: 'rejected' })).toEqual(['2']);
     expect(await ids({ hook: HOOK, outcome: 'rejected' })).toEqual([]);
     expect(await ids({ sinceMs: event(2).time, untilMs: event(3).time })).toEqual(['2']);
+  });
+
+  test('have the beginning of each text in lists and tails, all of it one by one', async () => {
+    const store = await start();
+    const long = `said\n${'x'.repeat(65_536)}`;
+    const said = { reason: long, attempts: [attempt({ reason: long, detail: long, output: long })] };
+    const told = Promise.withResolvers<EventSummary>();
+    store.subscribe(told.resolve);
+    await store.report('s', 'node-1', batch({ events: [event(1)], outcomes: [outcome(1, said)] }));
+    const brief = `${long.slice(0, 200)}…`;
+    const hooks = [{ reason: brief, attempts: [{ reason: brief, detail: brief, output: brief }] }];
+    expect(await store.events({})).toMatchObject([{ hooks }]);
+    expect(await told.promise).toMatchObject({ hooks });
+    expect(await store.event(event(1).id)).toMatchObject({ hooks: [said] });
+  });
+
+  test('are listed as far as an answer of bounded size goes', async () => {
+    const store = await start();
+    const attempts = Array.from({ length: 400 }, (_, number) => attempt({ number, output: 'x'.repeat(200) }));
+    const events = Array.from({ length: 150 }, (_, index) => event(index + 1));
+    await store.report(
+      's',
+      'node-1',
+      batch({ events, outcomes: events.map((_, index) => outcome(index + 1, { attempts })) }),
+    );
+    const listed = await store.events({ limit: 10_000 });
+    expect(listed[0]?.id).toBe(event(150).id);
+    expect(listed.length).toBeGreaterThan(50);
+    expect(JSON.stringify(listed).length).toBeLessThan(17 * 2 ** 20);
   });
 
   test('are found by a start of the id that only one has', async () => {

@@ -71,7 +71,7 @@ export async function settledLedger(thread: Thread, heard: number) {
 export async function outputs(thread: Thread, count: number): Promise<string[]> {
   return eventually(
     async () => {
-      const events = await thread.events('?limit=10000');
+      const events = await thread.fullEvents('?limit=10000');
       const attempts = events.flatMap(({ hooks }) => hooks.flatMap((hook) => hook.attempts));
       if (attempts.length < count) throw new Error(`${attempts.length} of ${count} runs`);
       return attempts.map(({ output }) => output);

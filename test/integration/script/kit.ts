@@ -51,7 +51,7 @@ export class Scripts implements AsyncDisposable {
   async outcomes(count: number, timeoutMs = 15_000): Promise<EventSummary[]> {
     return eventually(
       async () => {
-        const events = await this.thread.events('?limit=1000');
+        const events = await this.thread.fullEvents('?limit=1000');
         const final = events.flatMap(({ hooks }) => hooks).filter(({ outcome }) => outcome !== 'pending');
         expect(final).toHaveLength(count);
         return events.toReversed();

@@ -63,8 +63,9 @@ export class FakeStore implements Store {
   async storedSequence(): Promise<number> {
     return 0;
   }
-  async events({ type, hook, node, outcome, limit = 100 }: EventQuery): Promise<EventSummary[]> {
+  async events({ source = '', type, hook, node, outcome, limit = 100 }: EventQuery): Promise<EventSummary[]> {
     return this.events_
+      .filter((event) => source === '' || event.type.startsWith(`${source}.`))
       .filter((event) => type === undefined || event.type === type)
       .filter((event) => node === undefined || event.node === node)
       .filter((event) => hook === undefined || event.hooks.some((one) => one.hook === hook))
