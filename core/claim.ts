@@ -40,11 +40,14 @@ interface ClaimState {
   leaseUntil: number;
   /** 0: no window. */
   windowUntil: number;
+  /** End of a window that was settled while the key is held; it opens when the lease is over. 0: none. */
+  settledUntil: number;
 }
 
-/** One key as a store keeps it. */
-export interface ClaimRow extends Readonly<ClaimState> {
+/** One key as a store keeps it; one without `settledUntil` has none. */
+export interface ClaimRow extends Readonly<Omit<ClaimState, 'settledUntil'>> {
   readonly key: string;
+  readonly settledUntil?: number;
 }
 
 interface Waiter {
@@ -71,7 +74,7 @@ export class ClaimTable {
   constructor(rows: Iterable<ClaimRow> = [], lastFence = 0) {
     this.#lastFence = lastFence;
     for (const { key, ...state } of rows) {
-      this.#states.set(key, { ...state });
+      this.#states.set(key, { settledUntil: 0, ...state });
       this.#lastFence = Math.max(this.#lastFence, state.fence);
     }
   }
@@ -89,7 +92,7 @@ export class ClaimTable {
     const { id, key } = operation;
     switch (operation.kind) {
       case 'acquire':
-        return [{ holder, answer: this.#acquire(holder, id, key, now) }];
+        return this.#acquire(holder, id, key, now);
       case 'cancel':
         this.#forget(key, holder, operation.acquireId);
         return [{ holder, answer: { kind: 'accepted', id } }];
@@ -108,8 +111,8 @@ export class ClaimTable {
     const answers: AddressedAnswer[] = [];
     for (const [key, state] of this.#states) {
       if (state.leaseUntil > now || state.windowUntil > now) continue;
-      answers.push(...this.#wake(key, now));
-      if (this.#states.get(key) !== state || state.leaseUntil + LATE_MS > now) continue;
+      answers.push(...(state.settledUntil > now ? this.#end(key, state, now) : this.#wake(key, now)));
+      if (this.#states.get(key) !== state || state.windowUntil > now || state.leaseUntil + LATE_MS > now) continue;
       this.#states.delete(key);
       this.#changed.add(key);
     }
@@ -131,21 +134,24 @@ export class ClaimTable {
     return changes;
   }
 
-  #acquire(holder: string, id: number, key: string, now: number): ClaimAnswer {
+  #acquire(holder: string, id: number, key: string, now: number): AddressedAnswer[] {
     const state = this.#states.get(key);
-    if (state && state.windowUntil > now) return { kind: 'done', id, remainingMs: state.windowUntil - now };
-    if (state && state.leaseUntil > now && state.holder !== holder) {
-      const waiters = this.#waiters.get(key);
-      if (waiters) waiters.push({ holder, id });
-      else this.#waiters.set(key, [{ holder, id }]);
-      return { kind: 'held', id, leaseMs: state.leaseUntil - now };
+    const held = state !== undefined && state.leaseUntil > now && state.holder !== holder;
+    // Whoever asks anew for its own key has ended its claim.
+    const woken = state && !held && state.settledUntil > now ? this.#end(key, state, now) : [];
+    if (state && state.windowUntil > now) {
+      return [{ holder, answer: { kind: 'done', id, remainingMs: state.windowUntil - now } }, ...woken];
     }
-    return this.#grant(holder, id, key, now);
+    if (!held) return [{ holder, answer: this.#grant(holder, id, key, now) }];
+    const waiters = this.#waiters.get(key);
+    if (waiters) waiters.push({ holder, id });
+    else this.#waiters.set(key, [{ holder, id }]);
+    return [{ holder, answer: { kind: 'held', id, leaseMs: state.leaseUntil - now } }];
   }
 
   #grant(holder: string, id: number, key: string, now: number): ClaimAnswer {
     const fence = ++this.#lastFence;
-    this.#states.set(key, { fence, holder, leaseUntil: now + LEASE_MS, windowUntil: 0 });
+    this.#states.set(key, { fence, holder, leaseUntil: now + LEASE_MS, windowUntil: 0, settledUntil: 0 });
     this.#changed.add(key);
     return { kind: 'granted', id, fence, leaseMs: LEASE_MS };
   }
@@ -157,31 +163,38 @@ export class ClaimTable {
     if (!state || state.fence !== fence || state.holder !== holder || state.windowUntil > now) {
       return [{ holder, answer: { kind: 'refused', id, fence } }];
     }
-    this.#changed.add(key);
     const accepted: AddressedAnswer = { holder, answer: { kind: 'accepted', id } };
     if (operation.kind === 'renew') {
       state.leaseUntil = now + LEASE_MS;
+      this.#changed.add(key);
       return [accepted];
     }
-    state.leaseUntil = 0;
-    if (operation.kind === 'complete') {
-      state.windowUntil = now + operation.windowMs;
-      // Spent: not even its holder ends this claim again once the window has closed.
-      state.holder = '';
-    }
-    const woken = this.#wake(key, now);
+    const woken = this.#end(key, state, now, operation.kind === 'complete' ? now + operation.windowMs : 0);
     if (state.windowUntil === 0 && this.#states.get(key) === state) this.#states.delete(key);
     return [accepted, ...woken];
   }
 
-  /** Opens a window that ends at `until`, unless one ends later already; a holder in the middle keeps its lease. */
-  #settle(key: string, until: number, now: number): AddressedAnswer[] {
-    if (until <= now) return [];
-    const state = this.#states.get(key);
-    if (state && (state.leaseUntil > now || state.windowUntil >= until)) return [];
-    this.#states.set(key, { fence: state?.fence ?? ++this.#lastFence, holder: '', leaseUntil: 0, windowUntil: until });
+  /** The lease is over: the window opens, until the later of `until` and what was settled meanwhile, and who waits is told. */
+  #end(key: string, state: ClaimState, now: number, until = 0): AddressedAnswer[] {
+    state.windowUntil = state.settledUntil > now ? Math.max(until, state.settledUntil) : until;
+    state.settledUntil = 0;
+    state.leaseUntil = 0;
+    // Spent: not even its holder ends this claim again once the window has closed.
+    if (state.windowUntil > 0) state.holder = '';
     this.#changed.add(key);
     return this.#wake(key, now);
+  }
+
+  /** Opens a window that ends at `until`, unless one ends later already; a holder in the middle ends its claim first. */
+  #settle(key: string, until: number, now: number): AddressedAnswer[] {
+    if (until <= now) return [];
+    const known = this.#states.get(key);
+    if (known && known.windowUntil >= until) return [];
+    const state = known ?? { fence: ++this.#lastFence, holder: '', leaseUntil: 0, windowUntil: 0, settledUntil: 0 };
+    this.#states.set(key, state);
+    this.#changed.add(key);
+    state.settledUntil = Math.max(until, state.settledUntil);
+    return state.leaseUntil > now ? [] : this.#end(key, state, now);
   }
 
   /** The key is free or done: done is told to all who wait, a free key goes to the first. */

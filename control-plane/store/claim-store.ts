@@ -27,8 +27,9 @@ export interface ClaimStore {
 /** `now`: the store's clock, milliseconds, never going back. */
 export function createClaimStore(database: DatabaseSync, now: () => number): ClaimStore {
   const upsert = database.prepare(
-    `INSERT INTO claims (fence, key, holder, lease_until, window_until) VALUES (?, ?, ?, ?, ?) ON CONFLICT (fence) DO UPDATE
-     SET holder = excluded.holder, lease_until = excluded.lease_until, window_until = excluded.window_until`,
+    `INSERT INTO claims (fence, key, holder, lease_until, window_until, settled_until) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (fence) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until,
+     window_until = excluded.window_until, settled_until = excluded.settled_until`,
   );
   const remove = database.prepare('DELETE FROM claims WHERE fence = ?');
   const saveFence = database.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('last_fence', ?)");
@@ -76,7 +77,7 @@ export function createClaimStore(database: DatabaseSync, now: () => number): Cla
           fences.delete(key);
         }
         if (!row) continue;
-        upsert.run(row.fence, key, row.holder, row.leaseUntil, row.windowUntil);
+        upsert.run(row.fence, key, row.holder, row.leaseUntil, row.windowUntil, row.settledUntil ?? 0);
         fences.set(key, row.fence);
       }
       if (table.lastFence === savedFence) return;
@@ -132,7 +133,10 @@ function load(database: DatabaseSync, now: number) {
   return { table: new ClaimTable(rows, savedFence), fences, savedFence };
 }
 
-/** The wall clock may have gone back since the last life of this store: no lease is longer than a whole one. */
+/**
+ * The wall clock may have gone back since the last life of this store: no lease is longer than a whole one. Windows have no
+ * such limit, a hook may ask for any.
+ */
 function claimOf(row: Row, now: number): ClaimRow {
   return {
     fence: integer(row, 'fence'),
@@ -140,5 +144,6 @@ function claimOf(row: Row, now: number): ClaimRow {
     holder: text(row, 'holder'),
     leaseUntil: Math.min(integer(row, 'lease_until'), now + LEASE_MS),
     windowUntil: integer(row, 'window_until'),
+    settledUntil: integer(row, 'settled_until'),
   };
 }

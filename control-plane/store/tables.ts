@@ -46,6 +46,7 @@ const STEPS: readonly string[] = [
    ) STRICT;
    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;
    CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;`,
+  'ALTER TABLE claims ADD COLUMN settled_until REAL NOT NULL DEFAULT 0;',
 ];
 
 /** Brings the schema to this program's version. Refuses a file of a newer program and a database that is not a store. */

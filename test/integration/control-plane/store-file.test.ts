@@ -12,6 +12,17 @@ import { acquire, useStores } from './kit/store.ts';
 
 const { folder, path, start } = useStores();
 
+test('a file of the version before is read, and brought to this one', async () => {
+  const store = await start();
+  await store.claim([acquire('a', 'k')]);
+  await store.stop?.();
+  using database = new DatabaseSync(path());
+  database.exec('ALTER TABLE claims DROP COLUMN settled_until; PRAGMA user_version = 1');
+  database.close();
+  const again = await start();
+  expect(await again.claim([acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'held' } }]);
+});
+
 describe('a file that cannot be used', () => {
   test('because another store has it is named, and the other goes on', async () => {
     const store = await start();
@@ -49,7 +60,7 @@ describe('a file that cannot be used', () => {
     database.exec('PRAGMA user_version = 99');
     database.close();
     await expect(start()).rejects.toMatchObject({
-      message: expect.stringMatching(/newer program: .*version 99.*up to 1/),
+      message: expect.stringMatching(/newer program: .*version 99.*up to 2/),
     });
   });
 

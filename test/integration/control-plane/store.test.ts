@@ -52,6 +52,15 @@ describe('claims', () => {
     expect(await again.claim([acquire('a', 'held')])).toMatchObject([{ answer: { kind: 'granted', fence: 5 } }]);
   });
 
+  test('remember over a restart what was settled while another holds the key', async () => {
+    const store = await start();
+    const settle = { kind: 'settle', id: 5, key: 'k', windowMs: 600_000, ageMs: 0 } as const;
+    await store.claim([acquire('a', 'k'), { holder: 'b', operation: settle }]);
+    const again = await restart(store);
+    await again.claim([release('a', 'k', 1)]);
+    expect(await again.claim([acquire('c', 'k')])).toMatchObject([{ answer: { kind: 'done' } }]);
+  });
+
   test('leave one row a key', async () => {
     const store = await start();
     for (let count = 0; count < 3; count++) await store.claim([acquire('a', 'k')]);

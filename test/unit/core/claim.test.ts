@@ -168,7 +168,72 @@ describe('an outcome reached without the store', () => {
     expect(settle('c', WINDOW_MS, 0)[1]).toMatchObject({ holder: 'b', answer: { kind: 'done' } });
   });
 
-  test('changes nothing when its window is over, a longer one is open, or somebody is at it', () => {
+  test('while another holds the key opens its window when that one releases, and all who wait are told', () => {
+    const { acquire, settle, release } = claims();
+    acquire('a');
+    acquire('b');
+    expect(settle('c', WINDOW_MS, 0)).toMatchObject([{ holder: 'c', answer: { kind: 'accepted' } }]);
+    expect(acquire('d')).toMatchObject({ kind: 'held' });
+    const done = { kind: 'done', remainingMs: WINDOW_MS };
+    expect(release('a', 1)).toMatchObject([
+      { holder: 'a', answer: { kind: 'accepted' } },
+      { holder: 'b', answer: done },
+      { holder: 'd', answer: done },
+    ]);
+    expect(acquire('a')).toMatchObject(done);
+  });
+
+  test('while another holds the key opens its window when that lease runs out, looked at or not', () => {
+    const { acquire, settle, pass, expire, table } = claims();
+    for (const key of ['waited', 'asked']) acquire('a', key);
+    acquire('b', 'waited');
+    for (const key of ['waited', 'asked']) settle('c', WINDOW_MS, 0, key);
+    pass(LEASE_MS);
+    const done = { kind: 'done', remainingMs: WINDOW_MS - LEASE_MS };
+    expect(acquire('b', 'asked')).toMatchObject(done);
+    expect(expire()).toMatchObject([{ holder: 'b', answer: done }]);
+    expect(acquire('c', 'waited')).toMatchObject(done);
+    pass(WINDOW_MS);
+    expire();
+    expect(table.size).toBe(0);
+  });
+
+  test('while another holds the key is done for the holder who asks anew, and for who waits', () => {
+    const { acquire, settle, table, renew } = claims();
+    acquire('a');
+    const waiting = acquire('b');
+    settle('c', WINDOW_MS, 0);
+    expect(renew('a', 1)).toMatchObject({ kind: 'accepted' });
+    expect(table.apply('a', { kind: 'acquire', id: 9, key: 'k' }, 1_000_000)).toMatchObject([
+      { holder: 'a', answer: { kind: 'done', id: 9, remainingMs: WINDOW_MS } },
+      { holder: 'b', answer: { kind: 'done', id: waiting.id } },
+    ]);
+  });
+
+  test('opens the later window of the two when the holder completes', () => {
+    for (const [settled, completed] of [
+      [WINDOW_MS, 1_000],
+      [1_000, WINDOW_MS],
+    ] as const) {
+      const { acquire, settle, complete } = claims();
+      acquire('a');
+      settle('c', settled, 0);
+      settle('c', settled, 500);
+      complete('a', 1, 'k', completed);
+      expect(acquire('b')).toMatchObject({ kind: 'done', remainingMs: WINDOW_MS });
+    }
+  });
+
+  test('is forgotten when its window ended before the holder did', () => {
+    const { acquire, settle, release, pass } = claims();
+    acquire('a');
+    acquire('b');
+    settle('c', 1_000, 0);
+    pass(1_000);
+    expect(release('a', 1)[1]).toMatchObject({ holder: 'b', answer: { kind: 'granted' } });
+  });
+
+  test('changes nothing when its window is over or a longer one is open, and takes no lease away', () => {
     const { acquire, complete, settle, renew } = claims();
     settle('a', 1_000, 1_000);
     acquire('b');
@@ -209,6 +274,15 @@ describe('the table', () => {
     expect(again.acquire('b', 'done')).toMatchObject({ kind: 'done' });
     expect(again.acquire('a')).toMatchObject({ kind: 'granted', fence: 8 });
     expect(new ClaimTable(rows).lastFence).toBe(2);
+  });
+
+  test('built from its rows knows what was settled while a key is held', () => {
+    const { acquire, settle, table } = claims();
+    acquire('a');
+    settle('c', WINDOW_MS, 0);
+    const again = claims(new ClaimTable(table.takeChanges().flatMap(({ row }) => row ?? [])));
+    again.release('a', 1);
+    expect(again.acquire('b')).toMatchObject({ kind: 'done' });
   });
 
   test('forgets closed windows, and leases that ran out long ago', () => {
