@@ -1,6 +1,7 @@
-/** How pending events stand, in memory only: what sidecars last said, until the outcome. */
+/** How pending events stand, in memory only and in brief: what sidecars last said, until the outcome. */
 import type { ReportBatch } from '#core';
 
+import { briefAttempt } from './brief.ts';
 import type { EventQuery, EventSummary, HookOutcome } from './types.ts';
 
 /** Events beyond this many push out the oldest: a sidecar that is gone for good leaves its progress behind. */
@@ -24,7 +25,14 @@ export function createPending(now: () => number): Pending {
       for (const { eventId, hook, attempts, waitsFor, nextAttemptMs } of progress) {
         const hooks = events.get(eventId) ?? new Map<string, HookOutcome>();
         const common = { reason: '', uncoordinated: false, timeMs: now() };
-        hooks.set(hook, { hook, outcome: 'pending', ...common, attempts, waitsFor, nextAttemptMs });
+        hooks.set(hook, {
+          hook,
+          outcome: 'pending',
+          ...common,
+          attempts: attempts.map(briefAttempt),
+          waitsFor,
+          nextAttemptMs,
+        });
         events.set(eventId, hooks);
       }
       for (const { eventId, hook } of outcomes) {
