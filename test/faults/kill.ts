@@ -22,7 +22,12 @@ export interface KillOptions {
   readonly onInterrupt: 'repeat' | 'giveUp';
   /** Of the hook's dedup; each event has a key of its own, so that nothing may be suppressed. */
   readonly scope: 'cluster' | 'node' | 'none';
+  /** At how many of the points both die together, as a share; else one of them. */
+  readonly together?: number;
 }
+
+/** A run that interrupted no attempt proves nothing: so many more points are tried. */
+const MORE_POINTS = 20;
 
 /** A number in [0, 1) that the seed decides, so that a failure can be had again. */
 export function randomOf(seed: number): () => number {
@@ -34,7 +39,7 @@ export function randomOf(seed: number): () => number {
 }
 
 export async function killTest(
-  { points, onInterrupt, scope }: KillOptions,
+  { points, onInterrupt, scope, together = 0 }: KillOptions,
   seed: number,
 ): Promise<{ numbers: number; interrupted: number }> {
   const random = randomOf(seed);
@@ -54,11 +59,12 @@ export async function killTest(
     await using sidecar = new Killable(SIDECAR, [files.sidecar, folder, `unix:${files.socket}`], /running/);
     await controlPlane.start();
     await sidecar.start();
-    for (let point = 0; point < points; point++) {
-      const victim = random() < 0.7 ? sidecar : controlPlane;
+    for (let point = 0; point < points || (point < points + MORE_POINTS && !(await anyInterrupted(folder))); point++) {
+      const both = random() < together;
+      const victims = both ? [controlPlane, sidecar] : [random() < 0.7 ? sidecar : controlPlane];
       await new Promise((resolve) => setTimeout(resolve, 50 + random() * 500));
-      await victim.kill();
-      await victim.start();
+      await Promise.all(victims.map((victim) => victim.kill()));
+      for (const victim of victims) await victim.start();
     }
     sidecar.signal('SIGUSR2');
     await settledLedger(folder);
@@ -66,6 +72,11 @@ export async function killTest(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function anyInterrupted(folder: string): Promise<boolean> {
+  const events = await allEvents(folder);
+  return events.some(({ hooks }) => hooks[0]?.attempts.some(({ status }) => status === 'interrupted'));
 }
 
 /** Waits until nothing is pending and everything is stored, then checks that the ledger balances. */
@@ -129,7 +140,8 @@ export async function allEvents(folder: string): Promise<EventSummary[]> {
     for (const event of page) all.set(event.id, event);
     const oldest = page.at(-1)?.timeMs;
     if (oldest === undefined || all.size === before) return [...all.values()];
-    until = oldest;
+    // The end is not in the range: others of the same millisecond may have had no room on this page.
+    until = oldest + 1;
   }
 }
 

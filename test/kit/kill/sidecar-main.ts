@@ -13,7 +13,7 @@ import { appendingAction, manualSource, numberedDraft } from '../numbered.ts';
 const [data = '', notes = '', controlPlane = ''] = process.argv.slice(2);
 const BATCH = 5;
 const PAUSE_MS = 4;
-const LINGER_MS = 10;
+const LINGER_MS = 50;
 const tried = join(notes, 'tried');
 const journaled = join(notes, 'journaled');
 
