@@ -71,10 +71,10 @@ describe('a timeout', () => {
     expect(scripts.living()).toEqual([]);
   });
 
-  describe('when the wall clock is set forward by an hour', () => {
+  describe('when the wall clock of the sidecar is set forward by an hour', () => {
     afterEach(() => void vi.restoreAllMocks());
 
-    it('N23: ends no script that has time left', async () => {
+    it('ends no script that has time left', async () => {
       await using scripts = await startScripts((folder) => ({
         scripts: { 'wait.sh': sh(`while [ ! -e ${folder}/go ]; do sleep 0.02; done`) },
         hooks: { 'a.yaml': hook('waits', [`${folder}/wait.sh`], { config: 'timeout: 5s' }) },
