@@ -2,7 +2,7 @@
 import { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { AppError, createLog, errorText, startTelemetry } from '#core';
+import { AppError, createLog, errorText, flushLogs, startTelemetry } from '#core';
 
 import { readArguments, USAGE } from './config.ts';
 import { createControlPlane } from './control-plane.ts';
@@ -33,6 +33,7 @@ async function main(): Promise<void> {
       .drainAndStop(AbortSignal.timeout(DRAIN_MS))
       .then(() => telemetry.stop())
       .catch((error: unknown) => log.error({ error: errorText(error) }, 'stop failed'))
+      .then(() => flushLogs())
       .finally(() => process.exit(exitCode));
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal, 0));
@@ -58,5 +59,6 @@ try {
   await main();
 } catch (error) {
   process.stderr.write(`error: ${errorText(error)}\n`);
+  await flushLogs();
   process.exit(error instanceof AppError && (error.code === 'USAGE' || error.code === 'CONFIG_INVALID') ? 2 : 1);
 }

@@ -48,7 +48,7 @@ export { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.t
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
 export { eventHookJsonSchema } from './json-schema.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
-export { createLog, createLogTo, type Log, type LogLevel } from './log.ts';
+export { createBoundedLog, createLog, createLogTo, flushLogs, type Log, type LogLevel } from './log.ts';
 export { ATTRIBUTE, SPAN, TRACER } from './names.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export {

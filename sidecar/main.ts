@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 
-import { ConfigError, createLog, errorText, startTelemetry, systemClock, VERSION } from '#core';
+import { ConfigError, createLog, errorText, flushLogs, startTelemetry, systemClock, VERSION } from '#core';
 import { actions, sources } from '#plugins';
 
 import { readArguments, type SidecarOptions, USAGE } from './config.ts';
@@ -11,8 +11,9 @@ import { createSidecar } from './sidecar.ts';
 
 const log = createLog('info');
 
-function fail(error: unknown): never {
+async function fail(error: unknown): Promise<never> {
   log.error({ error: errorText(error) }, 'sidecar failed');
+  await flushLogs();
   process.exit(error instanceof ConfigError ? 2 : 1);
 }
 
@@ -57,10 +58,9 @@ async function main(options: SidecarOptions | null): Promise<void> {
     stopping = sidecar
       .stop(AbortSignal.timeout(options.drainMs))
       .then(() => telemetry.stop())
-      .then(() => {
-        log.info({ waiting: sidecar.journal.pending().length }, 'stopped');
-        process.exit(0);
-      })
+      .then(() => log.info({ waiting: sidecar.journal.pending().length }, 'stopped'))
+      .then(() => flushLogs())
+      .then(() => process.exit(0))
       .catch(fail);
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
@@ -74,8 +74,8 @@ async function main(options: SidecarOptions | null): Promise<void> {
       .on('error', () => undefined)
       .resume();
   }
-  process.on('uncaughtException', fail);
-  process.on('unhandledRejection', fail);
+  process.on('uncaughtException', (error) => void fail(error));
+  process.on('unhandledRejection', (error) => void fail(error));
   await sidecar.start();
   log.info({ node: options.node, sidecar: id }, 'sidecar running');
 }

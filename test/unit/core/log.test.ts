@@ -1,7 +1,12 @@
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+
 import { context, INVALID_SPAN_CONTEXT, trace } from '@opentelemetry/api';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { AppError, createLog, createLogTo, type LogLevel, withSpan } from '#core';
+import { AppError, createBoundedLog, createLog, createLogTo, flushLogs, type LogLevel, withSpan } from '#core';
 
 import { ActiveContext } from '../../../core/active-context.ts';
 
@@ -67,6 +72,75 @@ describe('the log', () => {
   it('goes to a descriptor by itself', () => {
     createLog('silent').error({}, 'never seen');
     createLog('silent', 2).error({}, 'never seen');
+  });
+});
+
+/** Takes nothing until `read`. */
+function unread() {
+  const lines: string[] = [];
+  let read = false;
+  let take = (): void => undefined;
+  const stream = new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, done) => {
+      take = () => {
+        if (line !== '') lines.push(line);
+        done();
+      };
+      if (read) take();
+    },
+  });
+  const parsed = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { stream, parsed, read: () => ((read = true), take()) };
+}
+
+describe('a log that nobody reads', () => {
+  it('drops lines beyond a megabyte, and tells their number once it is read', async () => {
+    const { stream, parsed, read } = unread();
+    const log = createBoundedLog('info', stream);
+    for (let index = 0; index < 5000; index++) log.info({ text: 'x'.repeat(1000) }, 'line');
+    expect(stream.writableLength).toBeLessThan(1.1 * 2 ** 20);
+    read();
+    await flushLogs([stream]);
+    const last = parsed().at(-1);
+    expect(last).toMatchObject({ level: 'warn', msg: 'log lines dropped' });
+    expect(parsed().length - 1 + Number(last?.dropped)).toBe(5000);
+    log.info({}, 'read again');
+    expect(parsed().at(-1)).toMatchObject({ msg: 'read again' });
+  });
+
+  it('does not outlive its reader’s end by an error', () => {
+    const stream = new Writable({ write: (_line, _encoding, done) => done(new Error('EPIPE')) });
+    createBoundedLog('info', stream).info({}, 'line');
+    expect(() => stream.emit('error', new Error('EPIPE'))).not.toThrow();
+  });
+
+  it('has nothing to flush when all is taken', async () => {
+    await flushLogs([unread().stream]);
+    await flushLogs();
+  });
+
+  it('never blocks the process, and has its last line when it is read before the end', async () => {
+    const program = `
+      import { createLog, flushLogs } from '#core';
+      const log = createLog('info');
+      const lines = (count) => { for (let index = 0; index < count; index++) log.info({ text: 'x'.repeat(200) }, 'line') };
+      lines(20_000);
+      process.stderr.write('not blocked');
+      process.stdout.once('drain', async () => {
+        lines(3000);
+        log.info({}, 'stopped');
+        await flushLogs();
+        process.exit(0);
+      });`;
+    const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '--eval', program]);
+    await once(child.stderr, 'data');
+    const written = (await text(child.stdout)).trim().split('\n');
+    const parsed = written.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(parsed.at(-1)).toMatchObject({ msg: 'stopped' });
+    const dropped = Number(parsed.find(({ msg }) => msg === 'log lines dropped')?.dropped);
+    expect(dropped).toBeGreaterThan(0);
+    expect(parsed.filter(({ msg }) => msg === 'line').length + dropped).toBe(23_000);
   });
 });
 
