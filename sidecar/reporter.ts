@@ -156,6 +156,8 @@ export class Reporter implements Component {
     for (const entry of [...entries, ...pending.map(({ entry }) => entry)]) {
       if (!events.has(entry.eventId)) events.set(entry.eventId, await journal.event(entry));
     }
+    // What is told is durable here: after a crash it must not get another sequence and be counted twice.
+    if (entries.length > 0) await journal.flush();
     const outcomes = await Promise.all(entries.map(async (entry) => fitting(await journal.outcome(entry), entry)));
     if (!this.#ready) return false;
     const spans = outcomes.map(({ eventId, hook }) =>

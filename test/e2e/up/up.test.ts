@@ -73,7 +73,7 @@ describe('trotline up', () => {
     for (const row of run.ledger) expect(row).toMatchObject({ node: 'lap1', balanced: true });
     expect(run.end.exit).toBe(0);
     expect(run.end.seconds).toBeLessThan(SOON);
-    expect(run.stderr).toMatch(/draining: [^]*stopped in [\d.]+ s\n/);
+    expect(run.stderr).toMatch(/draining: [^]*stopped in [\d.]+ s/);
     expect(run.gone).toBe(true);
 
     const webhook = new Webhook(SECRET);
@@ -91,7 +91,7 @@ describe('trotline up', () => {
     expect(run.draining).toBe(true);
     expect(run.end.exit).toBe(0);
     expect(run.end.seconds).toBeLessThan(SOON);
-    expect(run.stderr).toMatch(/draining: [^]*stopped in [\d.]+ s\n/);
+    expect(run.stderr).toMatch(/draining: [^]*stopped in [\d.]+ s/);
   });
 
   story('goes on after a second start where the first stopped, under the same delivery ids', async () => {

@@ -32,9 +32,12 @@ describe('the data folder of a sidecar', () => {
     const clock = testClock();
     const first = new DataLock({ data: folder.path, clock, log: silentLog });
     await first.start(going);
-    const refused = new DataLock({ data: folder.path, clock, log: silentLog }).start(going).catch(String);
-    await eventually(() => clock.pass(16_000).then(() => true));
-    expect(await refused).toContain(`is in use by another sidecar (process ${process.pid})`);
+    let refused = '';
+    new DataLock({ data: folder.path, clock, log: silentLog }).start(going).catch((error) => (refused = String(error)));
+    await eventually(async () => {
+      await clock.pass(1000);
+      expect(refused).toContain(`is in use by another sidecar (process ${process.pid})`);
+    });
     await first.stop();
   });
 });
