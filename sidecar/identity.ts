@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { link, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { AppError, isObject } from '#core';
 
+import { ownDataFolder } from './data-lock.ts';
+
 /** The sidecar's stable id: made once in a data folder. Its claims and report sequence belong to it. */
 export async function sidecarId(data: string): Promise<string> {
-  await mkdir(data, { recursive: true, mode: 0o700 });
+  await ownDataFolder(data);
   const path = join(data, 'sidecar-id');
   const known = await readFile(path, 'utf8').catch(() => null);
   if (known !== null) {

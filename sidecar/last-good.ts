@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import {
@@ -132,7 +132,9 @@ export async function writeLastGood(
   ];
   const digest = createHash('sha256');
   for (const part of parts) digest.update(part);
-  const file = await open(`${path}.new`, 'w', 0o600);
+  // What an earlier process left there, a link even, is replaced and not followed.
+  await rm(`${path}.new`, { force: true });
+  const file = await open(`${path}.new`, 'wx', 0o600);
   try {
     await file.writeFile([`{"digest":"${digest.digest('hex')}","body":`, ...parts, '}']);
     await file.datasync();

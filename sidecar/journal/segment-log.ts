@@ -238,7 +238,9 @@ export class SegmentLog {
       const before = this.#file;
       this.#file = null;
       await before?.handle.close();
-      const handle = await this.#open(this.#path(segment), 'w', 0o600);
+      // What a failed try left there, or a link, is replaced and not followed.
+      await rm(this.#path(segment), { force: true });
+      const handle = await this.#open(this.#path(segment), 'wx', 0o600);
       try {
         if (this.#options.sync === 'full') await this.#syncFolder();
       } catch (error) {

@@ -32,11 +32,12 @@ describe('the data folder of a sidecar', () => {
     const clock = testClock();
     const first = new DataLock({ data: folder.path, clock, log: silentLog });
     await first.start(going);
-    let refused = '';
-    new DataLock({ data: folder.path, clock, log: silentLog }).start(going).catch((error) => (refused = String(error)));
+    let refusal = '';
+    const second = new DataLock({ data: folder.path, clock, log: silentLog });
+    void second.start(going).catch((error: unknown) => (refusal = String(error)));
     await eventually(async () => {
-      await clock.pass(1000);
-      expect(refused).toContain(`is in use by another sidecar (process ${process.pid})`);
+      await clock.pass(16_000);
+      expect(refusal).toContain(`is in use by another sidecar (process ${process.pid})`);
     });
     await first.stop();
   });
