@@ -75,6 +75,7 @@ export {
   EXPIRY,
   type HookLedger,
   type Ledger,
+  ledgerName,
   type OutcomeName,
   type OutcomeRecord,
   OUTCOMES,

@@ -45,6 +45,11 @@ export interface OutcomeRecord {
   readonly attempts: readonly AttemptRecord[];
 }
 
+/** The name an outcome has in the ledger: `delivered`, `dropped(journal-full)` … */
+export function ledgerName({ outcome, reason }: Pick<OutcomeRecord, 'outcome' | 'reason'>): string {
+  return outcome === 'dropped' ? `dropped(${reason})` : outcome;
+}
+
 /** What a pending event waits for when no attempt follows any more: `giveUpAfter` ends before the next one. */
 export const EXPIRY = 'expiry';
 

@@ -1,7 +1,7 @@
 /** What each sidecar last said of itself, and what is stored of it: sequence, and counts that outlive retention. */
 import type { DatabaseSync } from 'node:sqlite';
 
-import { AppError, type Ledger, type OutcomeRecord } from '#core';
+import { AppError, type Ledger, ledgerName, type OutcomeRecord } from '#core';
 
 import { packLedger, unpackLedger } from './record.ts';
 import { bytes, integer, text } from './rows.ts';
@@ -86,9 +86,4 @@ function readStored(database: DatabaseSync): Map<string, Record<string, Record<s
     (hooks[text(row, 'hook')] ??= {})[text(row, 'outcome')] = integer(row, 'count');
   }
   return stored;
-}
-
-/** As the sidecar's own ledger names it: `dropped(journal-full)`. */
-function ledgerName({ outcome, reason }: OutcomeRecord): string {
-  return outcome === 'dropped' ? `dropped(${reason})` : outcome;
 }

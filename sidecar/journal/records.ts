@@ -150,8 +150,3 @@ function bigintFromJson(_key: string, value: unknown): unknown {
   }
   return value;
 }
-
-/** The name an outcome has in the ledger. */
-export function ledgerName({ outcome, reason }: Pick<OutcomeRecord, 'outcome' | 'reason'>): string {
-  return outcome === 'dropped' ? `dropped(${reason})` : outcome;
-}

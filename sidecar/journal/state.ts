@@ -2,6 +2,7 @@ import {
   type AttemptRecord,
   type ClaimRow,
   type HookLedger,
+  ledgerName,
   type OutcomeRecord,
   type SourceLedger,
   type TrotlineEvent,
@@ -17,7 +18,6 @@ import {
   type Head,
   type HookTotals,
   type JournalRecord,
-  ledgerName,
   type RoutedRecord,
 } from './records.ts';
 import type { Position } from './segment-log.ts';
