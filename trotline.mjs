@@ -8,8 +8,13 @@ const NEEDED = [24, 12];
 /** Programs of their own; everything else is the command line. A checkout runs the source, a package what was built. */
 const PROGRAMS = {
   'control-plane': { source: 'control-plane/main.ts', built: 'dist/control-plane/main.js', flags: [] },
-  // One bundle and a small young generation: docs/decisions/bundle.md.
-  sidecar: { source: 'sidecar/main.ts', built: 'dist/bundle/sidecar.js', flags: ['--max-semi-space-size=2'] },
+  // One bundle, a small young generation, an old one that is collected early, few malloc arenas: docs/decisions/bundle.md.
+  sidecar: {
+    source: 'sidecar/main.ts',
+    built: 'dist/bundle/sidecar.js',
+    flags: ['--max-semi-space-size=2', '--heap-growing-percent=30'],
+    env: { MALLOC_ARENA_MAX: '2' },
+  },
 };
 const COMMAND_LINE = { source: 'control-plane/cli/main.ts', built: 'dist/control-plane/cli/main.js', flags: [] };
 
@@ -22,7 +27,7 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
 const fromSource = existsSync(new URL('tsconfig.json', import.meta.url));
 const [command = ''] = process.argv.slice(2);
 const own = Object.hasOwn(PROGRAMS, command);
-const { source, built, flags } = own ? PROGRAMS[command] : COMMAND_LINE;
+const { source, built, flags, env = {} } = own ? PROGRAMS[command] : COMMAND_LINE;
 const program = new URL(fromSource ? source : built, import.meta.url);
 const argv = [fileURLToPath(program), ...process.argv.slice(own ? 3 : 2)];
 const nodeFlags = fromSource ? ['--conditions=source', ...flags] : flags;
@@ -32,5 +37,8 @@ if (nodeFlags.length === 0) {
   await import(program.href);
 } else {
   // The same process goes on as Node with these flags: signals, descriptors and the exit code are its own.
-  process.execve(process.execPath, [process.execPath, ...nodeFlags, ...process.execArgv, ...argv]);
+  process.execve(process.execPath, [process.execPath, ...nodeFlags, ...process.execArgv, ...argv], {
+    ...env,
+    ...process.env,
+  });
 }
