@@ -47,7 +47,10 @@ async function main(): Promise<void> {
     // `trotline up` holds the other end: when it is gone, however it ended, so are we.
     const parent = new Socket({ fd: Number(process.env.TROTLINE_PARENT_FD) });
     parent
-      .on('close', () => void lastSidecar().then(() => stop('parent is gone', 0)))
+      .on('close', () => {
+        // A signal may have come to all of us before: that stop goes on, it is no second one.
+        void lastSidecar().then(() => stopping ?? stop('parent is gone', 0));
+      })
       .on('error', () => undefined)
       .resume();
   }

@@ -64,7 +64,10 @@ export interface NodePolicy {
 /** Without a file: every built-in action, no program, and webhooks to the open internet alone. */
 export const DEFAULT_POLICY: NodePolicy = parsePolicy('version: 1', 'default policy');
 
-/** Throws a ConfigError with every problem, each with its line. A file that was named must be there: without it the node would allow what it forbids. */
+/**
+ * Throws a ConfigError with every problem, each with its line. A file that was named must be there: without it the node would
+ * allow what it forbids.
+ */
 export async function readPolicy(path: string): Promise<NodePolicy> {
   let text: string;
   try {

@@ -101,8 +101,10 @@ export class HookSet {
       this.#runners.delete(id);
       this.#retire(runner);
     }
-    if (known) this.#known = known;
-    if (known) work.push(this.#dropOrphans(known));
+    if (known) {
+      this.#known = known;
+      work.push(this.#dropOrphans(known));
+    }
     await Promise.all(work);
   }
 
