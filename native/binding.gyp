@@ -3,7 +3,21 @@
   "targets": [
     {
       "target_name": "trotline",
-      "sources": ["src/addon.cc", "src/netlink_socket.cc", "src/socket_options.cc", "src/message_parser.cc"],
+      "sources": [
+        "src/addon.cc",
+        "src/netlink_socket.cc",
+        "src/dump_run.cc",
+        "src/opener_link.cc",
+        "src/opener_protocol.cc",
+        "src/socket_options.cc",
+        "src/message_parser.cc",
+        "src/link_family.cc",
+        "src/address_family.cc",
+        "src/route_family.cc",
+        "src/neighbour_family.cc",
+        "src/rule_family.cc",
+        "src/attributes.cc"
+      ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=10", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
@@ -21,6 +35,21 @@
       ],
       "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
       "cflags_cc": ["<@(warnings)"],
+      "ldflags": ["-static"],
+      "ldflags!": ["-rdynamic"]
+    },
+    {
+      "target_name": "trotline-opener",
+      "type": "executable",
+      "sources": [
+        "src/opener.cc",
+        "src/netns_registry.cc",
+        "src/opener_protocol.cc",
+        "src/socket_options.cc",
+        "src/capabilities.cc"
+      ],
+      "cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
+      "cflags_cc": ["<@(warnings)", "-fexceptions"],
       "ldflags": ["-static"],
       "ldflags!": ["-rdynamic"]
     },

@@ -2,15 +2,22 @@ export { loadAddon } from './addon.ts';
 export { type FileLock, tryLockFile } from './file-lock.ts';
 export { NativeError, NativeUnavailableError, errnoName } from './errors.ts';
 export { openNetlinkReader, openNetlinkSocket } from './netlink.ts';
+export type { NetlinkReader, NetlinkReaderOptions, NetlinkStats } from './netlink.ts';
+export { type Opener, startOpener } from './opener.ts';
 export type {
+  AddressRecord,
   DumpDoneRecord,
+  EchoRecord,
   FailureRecord,
+  Family,
   LinkRecord,
-  NetlinkReader,
-  NetlinkReaderOptions,
+  NeighbourRecord,
   NetlinkRecord,
-  NetlinkStats,
+  NetnsRecord,
+  ObjectRecord,
   OverflowRecord,
-} from './netlink.ts';
+  RouteRecord,
+  RuleRecord,
+} from './records.ts';
 export { Spawner } from './spawner.ts';
 export type { SpawnEnded, SpawnLimit, SpawnRequest, SpawnerOptions } from './spawner.ts';

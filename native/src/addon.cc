@@ -1,9 +1,10 @@
 #include <napi.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <limits>
 #include <memory>
 #include <string_view>
 #include <unordered_map>
@@ -15,45 +16,6 @@ namespace {
 
 using trotline::NetlinkSocket;
 using trotline::SystemError;
-
-/** One row of the batch that crosses; `native/netlink.ts` has the same list. */
-enum Column : size_t {
-  kKind,
-  kPresent,
-  kMessageType,
-  kMessageFlags,
-  kMessageSequence,
-  kMessagePid,
-  kDump,
-  kIfindex,
-  kFamily,
-  kDeviceType,
-  kFlags,
-  kChange,
-  kIfname,
-  kMtu,
-  kOperstate,
-  kQdisc,
-  kAddress,
-  kLinkKind,
-  kCarrier,
-  kCarrierChanges,
-  kCarrierUpCount,
-  kCarrierDownCount,
-  kMaster,
-  kLink,
-  kTxQueueLen,
-  kGroup,
-  kAlias,
-  kLinkNetnsid,
-  kColumns,
-  // The other kinds of record reuse columns.
-  kDropped = kMessageType,
-  kInterrupted = kMessageFlags,
-  kCode = kMessageSequence,
-};
-
-enum Kind : int32_t { kLinkRecord, kOverflowRecord, kDumpDoneRecord, kFailureRecord };
 
 Napi::Error toError(Napi::Env env, const SystemError& failure) {
   auto error = Napi::Error::New(env, failure.what());
@@ -68,110 +30,27 @@ class Strings {
  public:
   explicit Strings(Napi::Array into) : into_(into) {}
 
-  int32_t text(std::string_view bytes) { return place(texts_, bytes, [](std::string_view raw) { return std::string(raw); }); }
-  int32_t address(std::string_view bytes) { return place(addresses_, bytes, hexadecimal); }
-
- private:
-  using Places = std::unordered_map<std::string_view, int32_t>;
-
-  template <typename Decode>
-  int32_t place(Places& places, std::string_view bytes, Decode decode) {
-    const auto [entry, added] = places.try_emplace(bytes, count_);
-    if (added) into_.Set(static_cast<uint32_t>(count_++), Napi::String::New(into_.Env(), decode(bytes)));
+  int32_t place(std::string_view bytes) {
+    const auto [entry, added] = places_.try_emplace(bytes, count_);
+    if (added) into_.Set(static_cast<uint32_t>(count_++), Napi::String::New(into_.Env(), bytes.data(), bytes.size()));
     return entry->second;
   }
 
-  static std::string hexadecimal(std::string_view bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    std::string text;
-    for (const char byte : bytes) {
-      const auto value = static_cast<uint8_t>(byte);
-      if (!text.empty()) text += ':';
-      text += kDigits[value >> 4];
-      text += kDigits[value & 15];
-    }
-    return text;
-  }
-
+ private:
   Napi::Array into_;
-  Places texts_;
-  Places addresses_;
+  std::unordered_map<std::string_view, int32_t> places_;
   int32_t count_ = 0;
 };
 
-class Row {
- public:
-  Row(int32_t* cells, Strings& strings) : cells_(cells), strings_(strings) { cells_[kPresent] = 0; }
-
-  void operator()(const trotline::LinkMessage& message) {
-    cells_[kKind] = kLinkRecord;
-    set(kMessageType, message.messageType);
-    set(kMessageFlags, message.messageFlags);
-    set(kMessageSequence, message.messageSequence);
-    set(kMessagePid, message.messagePid);
-    set(kDump, message.dump);
-    set(kIfindex, message.ifindex);
-    set(kFamily, message.family);
-    set(kDeviceType, message.deviceType);
-    set(kFlags, message.flags);
-    set(kChange, message.change);
-    optional(kIfname, message.ifname);
-    optional(kMtu, message.mtu);
-    optional(kOperstate, message.operstate);
-    optional(kQdisc, message.qdisc);
-    if (message.address) {
-      const auto& address = *message.address;
-      set(kAddress, strings_.address({reinterpret_cast<const char*>(address.bytes.data()), address.length}));
-    }
-    optional(kLinkKind, message.linkKind);
-    optional(kCarrier, message.carrier);
-    optional(kCarrierChanges, message.carrierChanges);
-    optional(kCarrierUpCount, message.carrierUpCount);
-    optional(kCarrierDownCount, message.carrierDownCount);
-    optional(kMaster, message.master);
-    optional(kLink, message.link);
-    optional(kTxQueueLen, message.txQueueLen);
-    optional(kGroup, message.group);
-    optional(kAlias, message.alias);
-    optional(kLinkNetnsid, message.linkNetnsid);
+void fillRow(const trotline::Record& record, int32_t* row, Strings& strings) {
+  std::copy(record.cells.begin(), record.cells.end(), row);
+  uint32_t texts = trotline::textColumns(record.kind()) & record.number(trotline::kPresent);
+  while (texts != 0) {
+    const auto column = trotline::kPayload + static_cast<size_t>(__builtin_ctz(texts));
+    row[column] = strings.place(record.text(column));
+    texts &= texts - 1;
   }
-
-  void operator()(const trotline::Overflow& overflow) {
-    cells_[kKind] = kOverflowRecord;
-    set(kDropped, overflow.dropped);
-  }
-
-  void operator()(const trotline::DumpDone& done) {
-    cells_[kKind] = kDumpDoneRecord;
-    set(kDump, done.dump);
-    set(kInterrupted, done.interrupted);
-    set(kCode, done.code);
-  }
-
-  void operator()(const trotline::Failure& failure) {
-    cells_[kKind] = kFailureRecord;
-    set(kCode, failure.code);
-  }
-
- private:
-  template <typename T>
-  void set(Column column, T value) {
-    cells_[column] = static_cast<int32_t>(value);
-    cells_[kPresent] |= 1 << column;
-  }
-
-  template <typename T>
-  void optional(Column column, const std::optional<T>& value) {
-    if (value) set(column, *value);
-  }
-
-  void optional(Column column, const std::optional<std::string>& value) {
-    if (value) set(column, strings_.text(*value));
-  }
-
-  int32_t* cells_;
-  Strings& strings_;
-};
+}
 
 /** Outlives the reader by the calls that are on their way to the JavaScript thread. */
 struct Wakeup {
@@ -191,6 +70,7 @@ class Reader : public Napi::ObjectWrap<Reader> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "NetlinkReader",
                        {InstanceMethod<&Reader::fill>("fill"), InstanceMethod<&Reader::dump>("dump"),
+                        InstanceMethod<&Reader::echo>("echo"), InstanceMethod<&Reader::list>("list"),
                         InstanceMethod<&Reader::stats>("stats"), InstanceMethod<&Reader::close>("close")});
   }
 
@@ -198,7 +78,10 @@ class Reader : public Napi::ObjectWrap<Reader> {
     const auto options = info[0].As<Napi::Object>();
     const auto fd = options.Get("fd");
     trotline::ReaderOptions reader;
+    const auto opener = options.Get("opener");
     reader.fd = fd.IsNumber() ? fd.As<Napi::Number>().Int32Value() : -1;
+    reader.opener = opener.IsNumber() ? opener.As<Napi::Number>().Int32Value() : -1;
+    reader.kinds = options.Get("kinds").As<Napi::Number>().Uint32Value();
     reader.receiveBufferBytes = options.Get("receiveBufferBytes").As<Napi::Number>().Int32Value();
     reader.queueLimit = static_cast<size_t>(options.Get("queueLimit").As<Napi::Number>().Int64Value());
     wakeup_ = new Wakeup;
@@ -225,19 +108,27 @@ class Reader : public Napi::ObjectWrap<Reader> {
     auto cells = info[0].As<Napi::Int32Array>();
     if (!socket_) return Napi::Number::New(env_, 0);
     records_.clear();
-    socket_->take(cells.ElementLength() / kColumns, records_);
+    socket_->take(cells.ElementLength() / trotline::kColumns, records_);
     Strings strings(info[1].As<Napi::Array>());
     int32_t* row = cells.Data();
     for (const auto& record : records_) {
-      std::visit(Row(row, strings), record);
-      row += kColumns;
+      fillRow(record, row, strings);
+      row += trotline::kColumns;
     }
     return Napi::Number::New(env_, static_cast<double>(records_.size()));
   }
 
   Napi::Value dump(const Napi::CallbackInfo& info) {
     if (!socket_) throw toError(env_, SystemError("sendto", EBADF));
-    return Napi::Number::New(env_, socket_->dump());
+    return Napi::Number::New(env_, socket_->dump(info[0].As<Napi::Number>().Int32Value()));
+  }
+
+  void echo(const Napi::CallbackInfo& info) {
+    if (socket_) socket_->echo();
+  }
+
+  void list(const Napi::CallbackInfo& info) {
+    if (socket_) socket_->list();
   }
 
   Napi::Value stats(const Napi::CallbackInfo& info) {
@@ -249,7 +140,9 @@ class Reader : public Napi::ObjectWrap<Reader> {
     result.Set("dropped", static_cast<double>(stats.dropped));
     result.Set("queued", static_cast<double>(stats.queued));
     result.Set("receiveBufferBytes", stats.receiveBufferBytes);
-    result.Set("receiveBufferForced", stats.receiveBufferForced);
+    result.Set("receiveBufferForced", stats.hearing.receiveBufferForced);
+    result.Set("refusedKinds", stats.hearing.refusedKinds);
+    result.Set("allNamespacesErrno", stats.hearing.allNamespacesCode);
     return result;
   }
 
@@ -289,6 +182,37 @@ Napi::Value openNetlinkSocket(const Napi::CallbackInfo& info) {
   }
 }
 
+/** Both ends of a line to an opener. */
+Napi::Value openLine(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) throw toError(info.Env(), SystemError("socketpair", errno));
+  auto pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0U, ends[0]);
+  pair.Set(1U, ends[1]);
+  return pair;
+}
+
+/** The names of the columns, for the test that both sides have the same. */
+Napi::Value layout(const Napi::CallbackInfo& info) {
+  auto kinds = Napi::Array::New(info.Env());
+#define TROTLINE_NAME(name, type) names.Set(names.Length(), #name);
+#define TROTLINE_KIND(COLUMNS)                   \
+  {                                              \
+    auto names = Napi::Array::New(info.Env());   \
+    COLUMNS(TROTLINE_NAME)                       \
+    kinds.Set(kinds.Length(), names);            \
+  }
+  TROTLINE_KIND(TROTLINE_LINK_COLUMNS)
+  TROTLINE_KIND(TROTLINE_ADDRESS_COLUMNS)
+  TROTLINE_KIND(TROTLINE_ROUTE_COLUMNS)
+  TROTLINE_KIND(TROTLINE_NEIGHBOUR_COLUMNS)
+  TROTLINE_KIND(TROTLINE_RULE_COLUMNS)
+  TROTLINE_KIND(TROTLINE_NETNS_COLUMNS)
+#undef TROTLINE_KIND
+#undef TROTLINE_NAME
+  return kinds;
+}
+
 /** Takes the lock of an open file, which goes with its last descriptor; false: another process has it. */
 Napi::Value tryLock(const Napi::CallbackInfo& info) {
   const int fd = info[0].As<Napi::Number>().Int32Value();
@@ -300,6 +224,8 @@ Napi::Value tryLock(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NetlinkReader", Reader::define(env));
   exports.Set("openNetlinkSocket", Napi::Function::New<openNetlinkSocket>(env, "openNetlinkSocket"));
+  exports.Set("openLine", Napi::Function::New<openLine>(env, "openLine"));
+  exports.Set("layout", Napi::Function::New<layout>(env, "layout"));
   exports.Set("tryLock", Napi::Function::New<tryLock>(env, "tryLock"));
   return exports;
 }

@@ -1,7 +1,5 @@
 #include "netlink_socket.hh"
 
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,15 +14,13 @@
 #include <system_error>
 #include <utility>
 
+#include "message_parser.hh"
+
 namespace trotline {
 namespace {
 
-constexpr size_t kBatch = 32;
-// The kernel's dump datagrams have at most 32 KiB; pages that are never written cost nothing.
-constexpr size_t kSlotBytes = 64 * 1024;
 // Long enough for a drop that was under way while the queue was seen empty.
 constexpr int kRecheckMs = 10;
-constexpr uint32_t kSkipStatistics = 1U << 3;
 
 /** Signals belong to the threads of Node. */
 class BlockedSignals {
@@ -43,47 +39,46 @@ class BlockedSignals {
 /** What the kernel sets on a socket when it could not make or queue a message for it. */
 bool isLoss(int code) { return code == ENOBUFS || code == ENOMEM || code == EMSGSIZE; }
 
+Record failureOf(int code) {
+  Record record(kFailureRecord);
+  record.cells[kCode] = code;
+  return record;
+}
+
+Record overflowOf(uint32_t dropped) {
+  Record record(kOverflowRecord);
+  record.cells[kDropped] = static_cast<int32_t>(dropped);
+  return record;
+}
+
 }  // namespace
 
-struct NetlinkSocket::Buffers {
-  Buffers() : bytes(new uint8_t[kBatch * kSlotBytes]) {
-    for (size_t index = 0; index < kBatch; ++index) {
-      vectors[index] = {bytes.get() + index * kSlotBytes, kSlotBytes};
-    }
-  }
-
-  int receive(int fd, size_t count) {
-    for (size_t index = 0; index < count; ++index) {
-      headers[index].msg_hdr = {};
-      headers[index].msg_hdr.msg_name = &senders[index];
-      headers[index].msg_hdr.msg_namelen = sizeof(sockaddr_nl);
-      headers[index].msg_hdr.msg_iov = &vectors[index];
-      headers[index].msg_hdr.msg_iovlen = 1;
-    }
-    return ::recvmmsg(fd, headers.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
-  }
-
-  std::unique_ptr<uint8_t[]> bytes;
-  std::array<iovec, kBatch> vectors{};
-  std::array<sockaddr_nl, kBatch> senders{};
-  std::array<mmsghdr, kBatch> headers{};
-};
-
 NetlinkSocket::NetlinkSocket(ReaderOptions options)
-    : queueLimit_(std::max<size_t>(options.queueLimit, 1)), onReadable_(std::move(options.onReadable)) {
-  const bool handedIn = options.fd >= 0;
-  fd_ = handedIn ? options.fd : openSocket();
+    : kinds_(options.kinds), queueLimit_(std::max<size_t>(options.queueLimit, 1)), onReadable_(std::move(options.onReadable)) {
   try {
-    state_ = prepareSocket(fd_, handedIn, options.receiveBufferBytes);
+    open(options);
     wakeFd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wakeFd_ < 0) fail("eventfd");
-    buffers_ = std::make_unique<Buffers>();
     start();
   } catch (...) {
     if (wakeFd_ >= 0) ::close(wakeFd_);
-    if (!handedIn) ::close(fd_);
+    if (fd_ >= 0 && fd_ != options.fd) ::close(fd_);
     throw;
   }
+}
+
+void NetlinkSocket::open(ReaderOptions& options) {
+  if (options.opener >= 0) {
+    const uint32_t kinds = kinds_ | 1U << kNetnsRecord;
+    const auto heard = opener_.emplace(options.opener).hear(options.receiveBufferBytes, kinds);
+    fd_ = heard.fd;
+    hearing_ = heard.hearing;
+  } else {
+    fd_ = options.fd >= 0 ? options.fd : openSocket();
+    hearing_ = prepareSocket(fd_, options.fd >= 0, options.receiveBufferBytes, kinds_, false);
+  }
+  portId_ = portId(fd_);
+  receiveBufferBytes_ = trotline::receiveBufferBytes(fd_);
 }
 
 void NetlinkSocket::start() {
@@ -108,12 +103,24 @@ void NetlinkSocket::take(size_t max, std::vector<Record>& records) {
   }
 }
 
-uint32_t NetlinkSocket::dump() {
+uint32_t NetlinkSocket::dump(int32_t netns) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (++lastDump_ == 0) ++lastDump_;
-  dumpRequests_.push_back(lastDump_);
+  dumpRequests_.push_back({lastDump_, netns});
   wake();
   return lastDump_;
+}
+
+void NetlinkSocket::echo() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  echoWanted_ = true;
+  wake();
+}
+
+void NetlinkSocket::list() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  listWanted_ = true;
+  wake();
 }
 
 ReaderStats NetlinkSocket::stats() const {
@@ -122,8 +129,8 @@ ReaderStats NetlinkSocket::stats() const {
   stats.malformed = malformed_;
   stats.ignored = ignored_;
   stats.dropped = dropped_;
-  stats.receiveBufferBytes = state_.receiveBufferBytes;
-  stats.receiveBufferForced = state_.receiveBufferForced;
+  stats.receiveBufferBytes = receiveBufferBytes_;
+  stats.hearing = hearing_;
   const std::lock_guard<std::mutex> lock(mutex_);
   stats.queued = queue_.size();
   return stats;
@@ -149,20 +156,50 @@ void NetlinkSocket::wake() {
 void NetlinkSocket::run() {
   pthread_setname_np(pthread_self(), "trotline-nl");
   while (!stopping_) {
-    startDump();
+    work();
     push();
     wait();
   }
+  dump_.reset();
+}
+
+/** What was asked for, and what the opener told. */
+void NetlinkSocket::work() {
+  bool echo = false;
+  bool list = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::swap(echo, echoWanted_);
+    std::swap(list, listWanted_);
+  }
+  if (echo && failure_ == 0) {
+    const auto memory = socketMemory(fd_);
+    // A socket with something to read needs no proof, and a full one would count the answer among the lost.
+    if (memory && memory->queued > 0) batch_.emplace_back(kEchoRecord);
+    else if (const int refused = requestEcho(fd_, ++echoes_)) batch_.push_back(failureOf(refused));
+  }
+  if (list && opener_) opener_->list();
+  if (opener_ && opener_->broken() == 0) {
+    opener_->take(batch_);
+    if (opener_->broken() != 0) batch_.push_back(failureOf(opener_->broken()));
+  }
+  advanceDump();
 }
 
 void NetlinkSocket::wait() {
-  std::array<pollfd, 2> polled{{{wakeFd_, POLLIN, 0}, {fd_, POLLIN, 0}}};
-  // A pending error wakes poll whatever is asked for: a socket that must rest is left out.
+  // A pending error wakes poll whatever is asked for: a socket that must rest is left out, which a negative number does.
   const bool listening = failure_ == 0 && room() > 0;
-  const int ready = ::poll(polled.data(), listening ? 2 : 1, listening && recheck_ ? kRecheckMs : -1);
-  if (ready == 0) {
+  const bool dumping = listening && dump_ && held_.empty();
+  const bool told = opener_ && opener_->broken() == 0;
+  std::array<pollfd, 4> polled{{{wakeFd_, POLLIN, 0},
+                                {listening ? fd_ : -1, POLLIN, 0},
+                                {told ? opener_->socket() : -1, POLLIN, 0},
+                                {dumping ? dump_->fd() : -1, POLLIN, 0}}};
+  const bool holding = listening && !held_.empty();
+  const int ready = ::poll(polled.data(), polled.size(), holding ? 0 : listening && recheck_ ? kRecheckMs : -1);
+  if (ready == 0 && !holding) {
     settle();
-    if (unexplained_) batch_.emplace_back(Overflow{});
+    if (unexplained_) batch_.push_back(overflowOf(0));
     unexplained_ = recheck_ = false;
     return;
   }
@@ -170,20 +207,23 @@ void NetlinkSocket::wait() {
     uint64_t count = 0;
     [[maybe_unused]] const auto size = ::read(wakeFd_, &count, sizeof count);
   }
-  if (listening && polled[1].revents != 0) receive();
+  if (polled[3].revents != 0) dump_->read(buffers_, held_);
+  if (listening && (polled[1].revents != 0 || !held_.empty())) receive();
 }
 
+/** Until the kernel has no more. Rows of a dump come after all that was notified before they were listed. */
 void NetlinkSocket::receive() {
   while (!stopping_) {
-    startDump();
     const size_t free = room();
     if (free == 0 || failure_ != 0) return;
     // One at a time finds the very place of the gap: the kernel takes messages again when its queue was emptied.
-    const int count = buffers_->receive(fd_, congested_ ? 1 : std::min(free, kBatch));
+    const int count = buffers_.receive(fd_, congested_ ? 1 : std::min(free, ReceiveBuffers::kSlots));
     if (count > 0) {
       accept(count);
       if (congested_ && socketMemory(fd_).value_or(SocketMemory{}).queued == 0) settle();
     } else if (!resume(errno)) {
+      std::move(held_.begin(), held_.end(), std::back_inserter(batch_));
+      held_.clear();
       push();
       return;
     }
@@ -197,7 +237,6 @@ bool NetlinkSocket::resume(int code) {
   if (isLoss(code)) {
     if (congested_) settle();
     congested_ = true;
-    dumpInterrupted_ = activeDump_ != 0;
     return true;
   }
   if (code == EAGAIN) {
@@ -205,101 +244,69 @@ bool NetlinkSocket::resume(int code) {
     return false;
   }
   failure_ = code;
-  if (activeDump_ != 0) finishDump(code);
-  batch_.emplace_back(Failure{code});
+  batch_.push_back(failureOf(code));
   return false;
 }
 
 void NetlinkSocket::accept(int count) {
   for (int index = 0; index < count; ++index) {
-    const auto& header = buffers_->headers[index];
-    const auto& sender = buffers_->senders[index];
-    if (sender.nl_pid != 0) {
+    const auto datagram = buffers_.datagram(index);
+    if (!datagram.fromKernel) {
       ++ignored_;
       continue;
     }
-    if ((header.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+    if (datagram.truncated) {
       ++malformed_;
       continue;
     }
     parsed_.clear();
-    const auto* bytes = static_cast<const uint8_t*>(buffers_->vectors[index].iov_base);
-    const auto counts = parseDatagram(bytes, header.msg_len, parsed_);
+    const auto counts = parseDatagram(datagram.bytes, datagram.size, parsed_);
     malformed_ += counts.malformed;
     ignored_ += counts.ignored;
-    for (auto& message : parsed_) {
-      if (auto* link = std::get_if<LinkMessage>(&message)) acceptLink(sender.nl_groups != 0, std::move(*link));
-      if (const auto* end = std::get_if<RequestEnd>(&message)) acceptEnd(*end);
-    }
+    for (auto& record : parsed_) acceptMessage(datagram, std::move(record));
   }
 }
 
-void NetlinkSocket::acceptLink(bool notification, LinkMessage&& message) {
-  if (notification) {
-    ++received_;
-    batch_.emplace_back(std::move(message));
-    return;
-  }
-  if (activeDump_ == 0 || message.messageSequence != activeDump_ || message.messagePid != state_.portId) {
+void NetlinkSocket::acceptMessage(const ReceiveBuffers::Datagram& datagram, Record&& record) {
+  if (record.kind() == kRequestEnd) return acceptAnswer(record);
+  if (!datagram.isNotification) {
     ++ignored_;
     return;
   }
-  dumpInterrupted_ = dumpInterrupted_ || (message.messageFlags & NLM_F_DUMP_INTR) != 0;
-  message.dump = activeDump_;
-  batch_.emplace_back(std::move(message));
-}
-
-void NetlinkSocket::acceptEnd(const RequestEnd& end) {
-  if (activeDump_ == 0 || end.messageSequence != activeDump_ || end.messagePid != state_.portId) {
-    ++ignored_;
+  const int32_t netns = opener_ ? opener_->meet(datagram.nsid, batch_) : -1;
+  if (record.kind() == kNetnsRecord) {
+    // What another namespace calls its neighbours is its own affair.
+    if (opener_ && netns == -1) opener_->noticed(std::move(record), batch_);
     return;
   }
-  // The kernel had no room for the first rows, and goes on when there is some.
-  if (end.messageType == NLMSG_ERROR && end.code == ENOBUFS) return;
-  dumpInterrupted_ = dumpInterrupted_ || (end.messageFlags & NLM_F_DUMP_INTR) != 0;
-  finishDump(end.code);
+  ++received_;
+  record.cells[kNetns] = netns;
+  batch_.push_back(std::move(record));
 }
 
-void NetlinkSocket::finishDump(int32_t code) {
-  batch_.emplace_back(DumpDone{activeDump_, dumpInterrupted_, code});
-  activeDump_ = 0;
-  dumpInterrupted_ = false;
+/** The only answers on this socket are those to an echo. */
+void NetlinkSocket::acceptAnswer(const Record& answer) {
+  if (answer.number(kDump) == echoes_ && answer.number(kMessagePid) == portId_) batch_.emplace_back(kEchoRecord);
+  else ++ignored_;
 }
 
-/** Waits for a queue that is half empty: the kernel refuses to begin a dump into a full one. */
-void NetlinkSocket::startDump() {
-  if (activeDump_ != 0 || congested_) return;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (dumpRequests_.empty()) return;
-    const auto memory = socketMemory(fd_);
-    if (memory && memory->queued > memory->limit / 2) return;
-    activeDump_ = dumpRequests_.front();
-    dumpRequests_.pop_front();
+void NetlinkSocket::advanceDump() {
+  while (held_.empty() && (dump_ || nextDump())) {
+    if (dump_->fd() >= 0) return;
+    if (dump_->begin()) return;
+    malformed_ += dump_->malformed();
+    batch_.push_back(dump_->done());
+    dump_.reset();
   }
-  const int refused = failure_ != 0 ? failure_ : sendDump();
-  if (refused != 0) finishDump(refused);
 }
 
-/** 0 or an errno. */
-int NetlinkSocket::sendDump() {
-  const RoomForDump room(fd_, state_.receiveBufferBytes);
-  struct {
-    nlmsghdr header;
-    ifinfomsg link;
-    rtattr attribute;
-    uint32_t extensions;
-  } request{};
-  request.header.nlmsg_len = sizeof request;
-  request.header.nlmsg_type = RTM_GETLINK;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.header.nlmsg_seq = activeDump_;
-  request.attribute = {RTA_LENGTH(sizeof(uint32_t)), IFLA_EXT_MASK};
-  request.extensions = kSkipStatistics;
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
-  const auto sent = ::sendto(fd_, &request, sizeof request, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
-  return sent < 0 ? errno : 0;
+bool NetlinkSocket::nextDump() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (dumpRequests_.empty()) return false;
+  const auto [id, netns] = dumpRequests_.front();
+  dumpRequests_.pop_front();
+  dump_.emplace(id, netns, kinds_ & ~hearing_.refusedKinds, opener_ ? &*opener_ : nullptr);
+  return true;
 }
 
 /**
@@ -313,7 +320,7 @@ void NetlinkSocket::settle() {
   dropsSeen_ = drops;
   if (growth > 0) {
     dropped_ += growth;
-    batch_.emplace_back(Overflow{growth});
+    batch_.push_back(overflowOf(growth));
     unexplained_ = false;
   } else if (congested_) {
     unexplained_ = true;

@@ -7,37 +7,25 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
-#include <variant>
 #include <vector>
 
-#include "message_parser.hh"
+#include "dump_run.hh"
+#include "opener_link.hh"
+#include "receive_buffers.hh"
+#include "records.hh"
 #include "socket_options.hh"
 
 namespace trotline {
 
-/** The kernel dropped `dropped` messages for this socket; 0 when it reported a loss that it did not count. */
-struct Overflow {
-  uint32_t dropped = 0;
-};
-
-struct DumpDone {
-  uint32_t dump = 0;
-  bool interrupted = false;
-  /** 0 for success. */
-  int32_t code = 0;
-};
-
-/** The socket cannot be read any more: nothing more is heard, and every later dump is refused. */
-struct Failure {
-  int32_t code = 0;
-};
-
-using Record = std::variant<LinkMessage, Overflow, DumpDone, Failure>;
-
 struct ReaderOptions {
   /** An open NETLINK_ROUTE socket, owned by the reader from then on, or -1. */
   int fd = -1;
+  /** The line to an opener, which stays the caller's, or -1: then only the own namespace is heard. */
+  int opener = -1;
+  /** A bit for each `Kind` to hear. */
+  uint32_t kinds = 0;
   int receiveBufferBytes = 0;
   size_t queueLimit = 0;
   /** Called on the reader thread, with the queue unlocked, when the queue stops being empty. Must not block. */
@@ -51,7 +39,7 @@ struct ReaderStats {
   uint64_t dropped = 0;
   uint64_t queued = 0;
   int receiveBufferBytes = 0;
-  bool receiveBufferForced = false;
+  Hearing hearing;
 };
 
 /**
@@ -67,43 +55,56 @@ class NetlinkSocket {
 
   /** Moves up to `max` records to the end of `records`. */
   void take(size_t max, std::vector<Record>& records);
-  /** Asks for all links. Dumps run one after the other, as the kernel allows one at a time on a socket. */
-  uint32_t dump();
+  /** Asks for all objects of a namespace, -1 for the own. Dumps run one after the other. */
+  uint32_t dump(int32_t netns);
+  /** Asks the kernel for an answer on the socket of the notifications, which comes as a record. */
+  void echo();
+  /** Asks for the list of all namespaces. */
+  void list();
   ReaderStats stats() const;
   /** Joins the thread and closes the socket. Idempotent; not from the reader thread. */
   void close();
 
  private:
-  struct Buffers;
+  struct DumpRequest {
+    uint32_t id;
+    int32_t netns;
+  };
 
+  void open(ReaderOptions& options);
   void start();
   void wake();
 
   // On the reader thread.
   void run();
+  void work();
   void wait();
   void receive();
   bool resume(int code);
   void accept(int count);
-  void acceptLink(bool notification, LinkMessage&& message);
-  void acceptEnd(const RequestEnd& end);
-  void startDump();
-  int sendDump();
-  void finishDump(int32_t code);
+  void acceptMessage(const ReceiveBuffers::Datagram& datagram, Record&& record);
+  void acceptAnswer(const Record& answer);
+  void advanceDump();
+  bool nextDump();
   void settle();
   size_t room();
   void push();
 
   int fd_ = -1;
   int wakeFd_ = -1;
+  uint32_t kinds_;
   size_t queueLimit_;
   std::function<void()> onReadable_;
-  SocketState state_;
+  Hearing hearing_;
+  uint32_t portId_ = 0;
+  int receiveBufferBytes_ = 0;
 
   mutable std::mutex mutex_;
   std::deque<Record> queue_;
-  std::deque<uint32_t> dumpRequests_;
+  std::deque<DumpRequest> dumpRequests_;
   uint32_t lastDump_ = 0;
+  bool echoWanted_ = false;
+  bool listWanted_ = false;
   bool full_ = false;
 
   std::atomic<bool> stopping_{false};
@@ -112,12 +113,15 @@ class NetlinkSocket {
   std::atomic<uint64_t> ignored_{0};
   std::atomic<uint64_t> dropped_{0};
 
-  // Of the reader thread alone.
-  std::unique_ptr<Buffers> buffers_;
-  std::vector<Message> parsed_;
+  // Of the reader thread alone, once it runs.
+  std::optional<OpenerLink> opener_;
+  ReceiveBuffers buffers_;
+  std::vector<Record> parsed_;
   std::vector<Record> batch_;
-  uint32_t activeDump_ = 0;
-  bool dumpInterrupted_ = false;
+  std::optional<DumpRun> dump_;
+  /** Rows that wait until all notifications that may be older are read. */
+  std::vector<Record> held_;
+  uint32_t echoes_ = 0;
   uint32_t dropsSeen_ = 0;
   bool congested_ = false;
   bool recheck_ = false;

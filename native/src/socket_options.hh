@@ -4,6 +4,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include "opener_protocol.hh"
+
 namespace trotline {
 
 /** A failed system call. */
@@ -19,14 +21,30 @@ struct SystemError : std::runtime_error {
 /** A NETLINK_ROUTE socket in the caller's network namespace. */
 int openSocket();
 
-struct SocketState {
-  uint32_t portId = 0;
-  int receiveBufferBytes = 0;
+/** What a socket hears, and what the kernel refused it. */
+struct Hearing {
   bool receiveBufferForced = false;
+  /** A bit for each `Kind` whose group was refused. */
+  uint32_t refusedKinds = 0;
+  /** 0, or why only the socket's own namespace is heard. */
+  int allNamespacesCode = 0;
 };
 
-/** Sets the options of a new socket, or of one `handedIn`, binds it and joins the groups. */
-SocketState prepareSocket(int fd, bool handedIn, int receiveBufferBytes);
+/**
+ * Sets the options of a new socket, or of one `handedIn`, binds it and joins the groups of `kinds` (a bit for each). With
+ * `allNamespaces` it also hears the namespaces that have an nsid here, which takes CAP_NET_BROADCAST and CAP_NET_ADMIN.
+ */
+Hearing prepareSocket(int fd, bool handedIn, int receiveBufferBytes, uint32_t kinds, bool allNamespaces);
+
+uint32_t portId(int fd);
+/** What the kernel counts against, overhead included. */
+int receiveBufferBytes(int fd);
+
+/** Asks for one part of a dump; of the namespace `target` where that is not -1. 0, or an errno: EPERM where it cannot be asked for so. */
+int requestDump(int fd, DumpPart part, uint32_t sequence, int32_t target);
+
+/** The kernel answers this message, which asks for nothing, with an acknowledgement. 0, or an errno. */
+int requestEcho(int fd, uint32_t sequence);
 
 struct SocketMemory {
   uint32_t queued = 0;
@@ -36,21 +54,5 @@ struct SocketMemory {
 
 /** What the kernel holds and has dropped for the socket; a very old one does not tell. */
 std::optional<SocketMemory> socketMemory(int fd);
-
-/**
- * A receive buffer that surely takes the beginning of a dump, for as long as this lives. The kernel would acknowledge a dump
- * that finds it full with an error, drop that too, and count it among the lost notifications.
- */
-class RoomForDump {
- public:
-  RoomForDump(int fd, int receiveBufferBytes);
-  ~RoomForDump();
-  RoomForDump(const RoomForDump&) = delete;
-  RoomForDump& operator=(const RoomForDump&) = delete;
-
- private:
-  int fd_;
-  int bytes_;
-};
 
 }  // namespace trotline

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import type { EventDraft, SourceDefinition } from '#core';
+import { type EventDraft, parseConfig, type SourceDefinition } from '#core';
 import { netlink } from '../../plugins/sources/netlink/index.ts';
 import { eventually } from '../kit/eventually.ts';
 import { addVeth, ip } from '../kit/netns.ts';
@@ -31,9 +31,9 @@ class Counter {
   source(receiveBuffer: number): SourceDefinition {
     return {
       ...netlink,
-      create: (_config, context) =>
+      create: (config, context) =>
         netlink.create(
-          { receiveBuffer },
+          { ...parseConfig(netlink.config, config, 'source "netlink"'), receiveBuffer },
           {
             ...context,
             emit: async (events) => {

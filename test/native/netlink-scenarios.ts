@@ -1,6 +1,6 @@
 /** What `netlink-reader.test.ts` runs in a network namespace: `netlink-scenarios.ts NAME`, the result as one JSON line. */
 import { execFile, execFileSync } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -22,6 +22,8 @@ class Listener {
   constructor(options: Partial<NetlinkReaderOptions> = {}) {
     this.reader = openNetlinkReader({
       fd: null,
+      opener: null,
+      families: ['link'],
       receiveBufferBytes: 32 * 1024 * 1024,
       queueLimit: 65_536,
       onReadable: () => {
@@ -54,7 +56,7 @@ class Listener {
 
   /** The rows of a dump of its own. */
   async dumped(): Promise<LinkRecord[]> {
-    const dump = this.reader.dump();
+    const dump = this.reader.dump(-1);
     await eventually(() => this.records.some((record) => record.kind === 'dump-done' && record.dump === dump));
     return this.links().filter((link) => link.dump === dump);
   }
@@ -117,7 +119,7 @@ async function dumpRows(): Promise<unknown> {
   const listener = new Listener();
   addVeth('v0', 'v1');
   await eventually(() => listener.links().length >= 2);
-  const dumps = [listener.reader.dump(), listener.reader.dump(), listener.reader.dump()];
+  const dumps = [listener.reader.dump(-1), listener.reader.dump(-1), listener.reader.dump(-1)];
   await eventually(() => listener.records.filter((record) => record.kind === 'dump-done').length === 3);
   const order = listener.records.flatMap((record) => {
     if (record.kind === 'dump-done') return [`done ${record.dump} ${record.interrupted} ${record.errno}`];
@@ -207,7 +209,7 @@ async function closing(): Promise<unknown> {
   ip('link', 'set', 'v0', 'up');
   const stats = listener.reader.stats();
   const records = listener.reader.read(10).length;
-  return { threads: [open - before, after - before], records, stats, dump: thrown(() => listener.reader.dump()) };
+  return { threads: [open - before, after - before], records, stats, dump: thrown(() => listener.reader.dump(-1)) };
 }
 
 /** The timer does not keep the process alive, so it fires only because the open reader does. */
@@ -215,6 +217,8 @@ function keepsAlive(): Promise<unknown> {
   return new Promise((resolve) => {
     const listener: NetlinkReader = openNetlinkReader({
       fd: null,
+      opener: null,
+      families: ['link'],
       receiveBufferBytes: 65_536,
       queueLimit: 10,
       onReadable: () => {
@@ -272,7 +276,7 @@ async function handedIn(): Promise<unknown> {
 /** Node's first netlink socket has the process id as its address; anybody with capabilities may write to it. */
 async function impostor(): Promise<unknown> {
   const listener = new Listener();
-  const portId = (await listener.dumped())[0]?.messagePid;
+  const portId = listeningPort();
   const program = `
 import socket, struct
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
@@ -283,15 +287,22 @@ s.sendto(struct.pack('=IHHII', 32, 17, 0, 0, 0) + struct.pack('=BxHiII', 0, 1, 1
   return { deleted: listener.links().filter((link) => link.messageType === GONE).length };
 }
 
+/** The address of the only socket in this namespace that listens to a group. */
+function listeningPort(): string {
+  const sockets = readFileSync('/proc/net/netlink', 'utf8').trim().split('\n').slice(1);
+  const listening = sockets.map((line) => line.trim().split(/\s+/)).find(([, , , groups]) => groups !== '00000000');
+  return listening?.[2] ?? '';
+}
+
 /** A worker that ends without closing must leave no thread behind. */
 async function worker(): Promise<unknown> {
   const before = threads();
   const source = `
     import { parentPort } from 'node:worker_threads';
     const { openNetlinkReader } = await import(${JSON.stringify(new URL('../../native/index.ts', import.meta.url))});
-    const reader = openNetlinkReader({ fd: null, receiveBufferBytes: 65536, queueLimit: 10,
+    const reader = openNetlinkReader({ fd: null, opener: null, families: ['link'], receiveBufferBytes: 65536, queueLimit: 10,
       onReadable: () => parentPort.postMessage(reader.read(10).map((record) => record.kind)) });
-    reader.dump();`;
+    reader.dump(-1);`;
   const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { stderr: false });
   const kinds = await new Promise((resolve, reject) => {
     thread.once('message', resolve);
@@ -308,6 +319,8 @@ async function throwingCallback(): Promise<unknown> {
   process.on('uncaughtException', (error) => caught.push(error.message));
   const reader = openNetlinkReader({
     fd: null,
+    opener: null,
+    families: ['link'],
     receiveBufferBytes: 65_536,
     queueLimit: 10,
     onReadable: () => {
@@ -315,10 +328,10 @@ async function throwingCallback(): Promise<unknown> {
       throw new Error('from the callback');
     },
   });
-  reader.dump();
+  reader.dump(-1);
   await eventually(() => caught.length > 0);
   const seen = caught.length;
-  reader.dump();
+  reader.dump(-1);
   await eventually(() => caught.length > seen);
   reader.close();
   return { caught: [...new Set(caught)] };

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,10 @@ describe.skipIf(!compiler)('the message parser', () => {
   let program = '';
 
   function compile(flags: readonly string[]): boolean {
-    const files = ['parser_fuzz.cc', 'message_parser.cc'].map((name) => join(SOURCE, name));
+    const families = readdirSync(SOURCE).filter((name) => name.endsWith('_family.cc'));
+    const files = ['parser_fuzz.cc', 'message_parser.cc', 'attributes.cc', ...families].map((name) =>
+      join(SOURCE, name),
+    );
     const args = ['-std=gnu++17', '-O1', '-g', ...flags, ...files, '-o', program];
     return spawnSync(COMPILER, args).status === 0;
   }

@@ -1,8 +1,7 @@
 import type { Attributes, Clock, EventDraft } from '#core';
 
-import type { LinkEvent } from './link-event.ts';
-
-const LINK = 1;
+import { type Change, FAMILIES } from './change.ts';
+import type { NamespaceName } from './namespace.ts';
 
 /** The events of one life, numbered from 1. */
 export class Drafts {
@@ -19,41 +18,74 @@ export class Drafts {
     this.#time = this.#clock.now();
   }
 
-  link({ type, ifname, messageType, attributes }: LinkEvent): EventDraft {
+  notified(change: Change, namespace: NamespaceName): EventDraft {
     return {
-      type: `netlink.${type}`,
-      subject: ifname,
+      type: `netlink.${change.type}`,
+      subject: change.subject,
       time: this.#time,
       sequence: ++this.#sequence,
       synthetic: false,
-      interface: ifname,
-      namespace: '',
-      messageType,
-      eventType: LINK,
-      attributes,
+      interface: change.ifname,
+      namespace: namespace.name,
+      messageType: change.messageType,
+      eventType: FAMILIES[change.family].eventType,
+      attributes: namespace.nsid < 0 ? change.attributes : { ...change.attributes, 'netlink.nsid': namespace.nsid },
     };
   }
 
   /** Found by a dump, without a message of its own. */
-  difference(event: LinkEvent): EventDraft {
-    const draft = this.link(event);
-    return { ...draft, synthetic: true, attributes: { ...draft.attributes, 'netlink.resynced': true } };
+  difference(change: Change, namespace: NamespaceName): EventDraft {
+    return this.#made(change, namespace, { 'netlink.resynced': true });
+  }
+
+  /** What existed when the source started. */
+  snapshot(change: Change, namespace: NamespaceName): EventDraft {
+    return { ...this.#made(change, namespace, {}), type: 'netlink.snapshot' };
+  }
+
+  /** What the state over time says of a link, beside the messages. */
+  state(type: 'link-settled' | 'link-flapping', link: LinkState, attributes: Attributes): EventDraft {
+    const { namespace, ifname, ifindex } = link;
+    const change = {
+      type,
+      family: 'link',
+      subject: ifname,
+      ifname,
+      messageType: 0,
+      attributes: { 'netlink.link.ifname': ifname, 'netlink.link.ifindex': ifindex, ...attributes },
+      repeats: false,
+    } as const;
+    return this.#made(change, namespace, {});
   }
 
   /** The lost ones use up numbers; 0: how many is unknown. */
   overflow(lost: number): EventDraft {
     this.#sequence += lost;
     const subject = lost === 0 ? 'messages lost, their number is unknown' : `${lost} messages lost`;
-    return this.#notice('overflow', subject, { 'netlink.overflow.lost': lost });
+    return this.#notice('overflow', subject, '', { 'netlink.overflow.lost': lost });
   }
 
   /** `lost`: how many messages the differences stand for; null: none was missed, they came without messages. */
-  resynced(lost: number | null, differences: number): EventDraft {
+  resynced(lost: number | null, differences: number, { name }: NamespaceName): EventDraft {
     const attributes = { 'netlink.overflow.lost': lost ?? undefined, 'netlink.resynced.differences': differences };
-    return this.#notice('resynced', `${differences} differences found`, attributes);
+    return this.#notice('resynced', `${differences} differences found`, name, attributes);
   }
 
-  #notice(type: 'overflow' | 'resynced', subject: string, attributes: Attributes): EventDraft {
+  namespace(type: 'netns-added' | 'netns-deleted', { nsid, name, inode }: NamespaceName): EventDraft {
+    return this.#notice(type, name, name, { 'netlink.nsid': nsid, 'netlink.netns.inode': inode ?? undefined });
+  }
+
+  #made(change: Change, namespace: NamespaceName, more: Attributes): EventDraft {
+    const draft = this.notified(change, namespace);
+    return { ...draft, synthetic: true, attributes: { ...draft.attributes, ...more } };
+  }
+
+  #notice(
+    type: 'overflow' | 'resynced' | 'netns-added' | 'netns-deleted',
+    subject: string,
+    namespace: string,
+    attributes: Attributes,
+  ): EventDraft {
     return {
       type: `netlink.${type}`,
       subject,
@@ -61,10 +93,17 @@ export class Drafts {
       sequence: ++this.#sequence,
       synthetic: true,
       interface: '',
-      namespace: '',
+      namespace,
       messageType: 0,
       eventType: 0,
       attributes,
     };
   }
+}
+
+/** Which link it is, and where. */
+export interface LinkState {
+  readonly namespace: NamespaceName;
+  readonly ifname: string;
+  readonly ifindex: number;
 }

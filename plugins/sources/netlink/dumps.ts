@@ -3,6 +3,10 @@ import type { DumpDoneRecord } from '#native';
 
 /** A burst that overflows again and again asks for no more dumps than this. */
 const PAUSE_MS = 100;
+/** The longest pause after dumps that the kernel refused one after the other. */
+const LONGEST_PAUSE_MS = 30_000;
+/** What the kernel does not tell is asked for so long after what it told. */
+const SOON_MS = 1000;
 
 export interface DumpsOptions {
   readonly clock: Clock;
@@ -14,13 +18,15 @@ export interface DumpsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** One dump at a time, and a pause between them. */
+/** One dump of a namespace at a time, and a pause between them. */
 export class Dumps {
   readonly #options: DumpsOptions;
   #current: number | null = null;
   /** The one under way proves nothing: another follows. */
   #again = false;
   #pausing = false;
+  #expected = false;
+  #pauseMs = PAUSE_MS;
   #askedAt = -Infinity;
 
   constructor(options: DumpsOptions) {
@@ -30,6 +36,17 @@ export class Dumps {
   /** A dump, if none is under way. */
   request(): void {
     if (this.#current === null && !this.#pausing) this.#next();
+  }
+
+  /** A dump a while after the first of what is seen now. */
+  requestSoon(): void {
+    if (this.#expected) return;
+    this.#expected = true;
+    this.#later(SOON_MS, () => {
+      this.#expected = false;
+      this.distrust();
+      this.request();
+    });
   }
 
   /** Something was lost beside the one under way, if there is one. */
@@ -45,25 +62,22 @@ export class Dumps {
   finished({ dump, interrupted, errno }: DumpDoneRecord): boolean {
     if (dump !== this.#current) return false;
     this.#current = null;
+    this.#pauseMs = errno === null ? PAUSE_MS : Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
     if (!interrupted && errno === null && !this.#again) return true;
     this.#next();
     return false;
   }
 
   #next(): void {
-    const { clock, onError } = this.#options;
-    const waitMs = this.#askedAt + PAUSE_MS - clock.monotonic();
-    if (waitMs <= 0) {
-      this.#ask();
-      return;
-    }
+    const waitMs = this.#askedAt + this.#pauseMs - this.#options.clock.monotonic();
+    if (waitMs <= 0) return this.#ask();
     this.#pausing = true;
-    this.#askAfter(waitMs).catch(onError);
+    this.#later(waitMs, () => this.#ask());
   }
 
-  async #askAfter(waitMs: number): Promise<void> {
-    await this.#options.clock.sleep(waitMs, this.#options.signal);
-    this.#ask();
+  #later(ms: number, call: () => void): void {
+    const { clock, signal, onError } = this.#options;
+    clock.sleep(ms, signal).then(call).catch(onError);
   }
 
   #ask(): void {

@@ -54,6 +54,6 @@ export class Hearing {
 }
 
 function deaf(): AppError {
-  const silence = `nothing heard for ${QUIET_MS / 1000} s, and no answer to a dump within ${ANSWER_MS / 1000} s`;
+  const silence = `nothing heard for ${QUIET_MS / 1000} s, and no answer to an echo within ${ANSWER_MS / 1000} s`;
   return new AppError('PEER_UNAVAILABLE', `the kernel does not answer: ${silence}`);
 }

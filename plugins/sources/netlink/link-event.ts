@@ -1,19 +1,12 @@
 import type { Attributes } from '#core';
 import type { LinkRecord } from '#native';
 
+import type { Change } from './change.ts';
+
 export const NEW_LINK = 16;
 export const DELETED_LINK = 17;
 
 export type LinkEventType = 'link-added' | 'link-deleted' | 'link-up' | 'link-down' | 'link-changed';
-
-/** What a record means. */
-export interface LinkEvent {
-  readonly type: LinkEventType;
-  readonly ifname: string;
-  /** 17 only where the link is gone. */
-  readonly messageType: number;
-  readonly attributes: Attributes;
-}
 
 export interface LinkEventDetail {
   readonly messageType?: number;
@@ -24,11 +17,16 @@ export interface LinkEventDetail {
   readonly changed?: string;
 }
 
-export function linkEvent(type: LinkEventType, record: LinkRecord, detail: LinkEventDetail = {}): LinkEvent {
-  const { messageType = NEW_LINK, before, cause, changed } = detail;
+export function linkEvent(type: LinkEventType, record: LinkRecord, detail: LinkEventDetail = {}): Change {
+  const { messageType = NEW_LINK, before, changed } = detail;
   const ifname = record.ifname ?? before?.ifname ?? '';
-  // One literal, so that all events have one shape; undefined is absent.
-  const attributes: Attributes = {
+  const attributes = linkAttributes(record, ifname, detail);
+  return { type, family: 'link', subject: ifname, ifname, messageType, attributes, repeats: changed === '' };
+}
+
+/** One literal, so that all events have one shape; undefined is absent. */
+function linkAttributes(record: LinkRecord, ifname: string, { cause, changed }: LinkEventDetail): Attributes {
+  return {
     'netlink.protocol': 0,
     'netlink.msg_type': record.messageType,
     'netlink.msg_flags': record.messageFlags,
@@ -42,8 +40,24 @@ export function linkEvent(type: LinkEventType, record: LinkRecord, detail: LinkE
     'netlink.link.qdisc': record.qdisc ?? undefined,
     'netlink.link.address': record.address ?? undefined,
     'netlink.link.kind': record.linkKind ?? undefined,
+    'netlink.link.slave_kind': record.slaveKind ?? undefined,
+    'netlink.link.type': record.deviceType,
+    'netlink.link.change': record.change,
+    'netlink.link.master': record.master ?? undefined,
+    'netlink.link.peer': record.link ?? undefined,
+    'netlink.link.peer_nsid': record.linkNetnsid ?? undefined,
+    'netlink.link.new_nsid': record.newNetnsid ?? undefined,
+    'netlink.link.new_ifindex': record.newIfindex ?? undefined,
+    'netlink.link.carrier': record.carrier ?? undefined,
+    'netlink.link.carrier_changes': record.carrierChanges ?? undefined,
+    'netlink.link.carrier_up_count': record.carrierUpCount ?? undefined,
+    'netlink.link.carrier_down_count': record.carrierDownCount ?? undefined,
+    'netlink.link.txqueuelen': record.txQueueLen ?? undefined,
+    'netlink.link.group': record.group ?? undefined,
+    'netlink.link.promiscuity': record.promiscuity ?? undefined,
+    'netlink.link.alias': record.alias ?? undefined,
+    'netlink.link.altnames': record.altnames ?? undefined,
     'netlink.link.cause': cause,
     'netlink.link.changed': changed,
   };
-  return { type, ifname, messageType, attributes };
 }

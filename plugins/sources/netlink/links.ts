@@ -1,6 +1,7 @@
 import type { LinkRecord } from '#native';
 
-import { DELETED_LINK, linkEvent, type LinkEvent, NEW_LINK } from './link-event.ts';
+import { type Change, changedNames, withoutMessage } from './change.ts';
+import { DELETED_LINK, linkEvent, NEW_LINK } from './link-event.ts';
 
 const AF_BRIDGE = 7;
 const IFF_UP = 0x1;
@@ -19,6 +20,8 @@ const WATCHED = [
   ['txQueueLen', 'txqueuelen'],
   ['group', 'group'],
   ['alias', 'alias'],
+  ['altnames', 'altnames'],
+  ['promiscuity', 'promiscuity'],
   ['flags', 'flags'],
 ] as const satisfies readonly (readonly [keyof LinkRecord, string])[];
 
@@ -26,12 +29,27 @@ const WATCHED = [
 export class LinkTable {
   readonly #links = new Map<number, LinkRecord>();
   /** Every link that exists is known: one that is not is new. */
-  #complete = false;
+  #complete: boolean;
   /** While a dump runs: links that it listed or that were told of meanwhile. */
   #seen: Set<number> | null = null;
 
+  /** `complete`: nothing existed before, or all that does shall be told. */
+  constructor(complete: boolean) {
+    this.#complete = complete;
+  }
+
+  /** `''` where no link with this number is known. */
+  nameOf(ifindex: number): string {
+    return this.#links.get(ifindex)?.ifname ?? '';
+  }
+
+  /** What is known, each as if it were new. */
+  *objects(): Generator<Change> {
+    for (const link of this.#links.values()) yield withoutMessage(linkEvent('link-added', link));
+  }
+
   /** A notification: exactly one event. */
-  notified(record: LinkRecord): LinkEvent {
+  notified(record: LinkRecord): Change {
     const before = this.#links.get(record.ifindex);
     if (isPartial(record)) return this.#partly(record, before);
     this.#seen?.add(record.ifindex);
@@ -51,7 +69,7 @@ export class LinkTable {
   }
 
   /** A row of a dump: events only where it differs from what was known. */
-  dumped(record: LinkRecord): LinkEvent[] {
+  dumped(record: LinkRecord): Change[] {
     // A row may be older than the notification that stands before it.
     if (this.#seen?.has(record.ifindex)) return [];
     this.#seen?.add(record.ifindex);
@@ -60,21 +78,30 @@ export class LinkTable {
     if (!before) return this.#complete ? [linkEvent('link-added', record)] : [];
     if (isOtherLink(before, record)) return [vanished(before), linkEvent('link-added', record)];
     const difference = compared(before, record, record);
-    return difference.attributes['netlink.link.changed'] === '' ? [] : [difference];
+    return difference.repeats ? [] : [difference];
   }
 
   /** The dump was whole: what it did not list is gone. */
-  endDump(): LinkEvent[] {
+  endDump(): Change[] {
     const seen = this.#seen;
     this.#seen = null;
     this.#complete = true;
-    const gone = [...this.#links.values()].filter(({ ifindex }) => !seen?.has(ifindex));
+    return this.#remove(({ ifindex }) => !seen?.has(ifindex));
+  }
+
+  /** The namespace is gone, and all that was in it. */
+  clear(): Change[] {
+    return this.#remove(() => true);
+  }
+
+  #remove(isGone: (link: LinkRecord) => boolean): Change[] {
+    const gone = [...this.#links.values()].filter(isGone);
     for (const { ifindex } of gone) this.#links.delete(ifindex);
     return gone.map(vanished);
   }
 
   /** It proves neither that the link is new nor all of its state, so the row of a dump under way still counts. */
-  #partly(record: LinkRecord, before: LinkRecord | undefined): LinkEvent {
+  #partly(record: LinkRecord, before: LinkRecord | undefined): Change {
     if (!before) return linkEvent('link-changed', record, { changed: '' });
     const now = merged(before, record);
     this.#links.set(record.ifindex, now);
@@ -111,18 +138,12 @@ function isOtherLink(before: LinkRecord, now: LinkRecord): boolean {
   return before.linkKind !== now.linkKind || (before.ifname !== now.ifname && before.address !== now.address);
 }
 
-/** Found by a dump: there was no message, and nothing of an older one is claimed for it. */
-function vanished(link: LinkRecord): LinkEvent {
-  const event = linkEvent('link-deleted', link, { messageType: DELETED_LINK });
-  const noMessage = { 'netlink.msg_flags': undefined, 'netlink.seq': undefined, 'netlink.pid': undefined };
-  return { ...event, attributes: { ...event.attributes, 'netlink.msg_type': DELETED_LINK, ...noMessage } };
+function vanished(link: LinkRecord): Change {
+  return withoutMessage(linkEvent('link-deleted', link, { messageType: DELETED_LINK }));
 }
 
-function compared(before: LinkRecord, now: LinkRecord, record: LinkRecord): LinkEvent {
-  let changed = '';
-  for (const [key, name] of WATCHED) {
-    if (before[key] !== now[key]) changed += changed === '' ? name : `,${name}`;
-  }
+function compared(before: LinkRecord, now: LinkRecord, record: LinkRecord): Change {
+  const changed = changedNames(before, now, WATCHED);
   const toggled = before.flags ^ now.flags;
   const flag = toggled & IFF_UP || toggled & IFF_LOWER_UP;
   if (flag === 0) return linkEvent('link-changed', record, { before, changed });

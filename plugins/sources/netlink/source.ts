@@ -1,75 +1,97 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Component, EventDraft, SourceContext } from '#core';
-import type { DumpDoneRecord, LinkRecord, NetlinkReader, NetlinkReaderOptions, NetlinkRecord } from '#native';
+import { AppError, type Component, type EventDraft, type Infer, type SourceContext } from '#core';
+import type {
+  DumpDoneRecord,
+  NetlinkReader,
+  NetlinkReaderOptions,
+  NetlinkRecord,
+  NetnsRecord,
+  ObjectRecord,
+  Opener,
+} from '#native';
 
+import type { Change } from './change.ts';
+import type { config } from './config.ts';
 import { Drafts } from './drafts.ts';
-import { Dumps } from './dumps.ts';
+import { Gaps } from './gaps.ts';
 import { Hearing } from './hearing.ts';
-import type { LinkEvent } from './link-event.ts';
-import { LinkTable } from './links.ts';
+import type { Namespace } from './namespace.ts';
+import { type Known, Namespaces } from './namespaces.ts';
+import { openLine, type OpenedLine } from './opened-line.ts';
+import { Transitions } from './transitions.ts';
 
 /** Records taken from the reader at a time, so that nothing holds the event loop for more than a moment. */
 const BATCH = 128;
-/** Records that wait in the reader before it leaves them to the kernel's buffer. */
-const QUEUE_LIMIT = 65_536;
+/** So long for the list of what exists. */
+const START_MS = 30_000;
 
 export interface NetlinkSourceOptions {
-  readonly receiveBuffer: number;
+  readonly config: Infer<typeof config>;
   readonly context: SourceContext;
   readonly openReader: (options: NetlinkReaderOptions) => NetlinkReader;
-  /** Where a life that fails leaves its links to the next one of the same node. */
-  readonly known: Map<string, LinkTable>;
+  readonly startOpener: () => Opener;
+  /** Where a life that fails leaves what it knew to the next one of the same node. */
+  readonly known: Map<string, Known>;
 }
 
-/** One life of the source: reader to events, with a dump after every overflow so that nothing is missed silently. */
+/** One life of the source: reader to events, with dumps after every overflow so that nothing is missed silently. */
 export class NetlinkSource implements Component {
   readonly #options: NetlinkSourceOptions;
   readonly #halt = new AbortController();
-  #links = new LinkTable();
+  readonly #namespaces: Namespaces;
+  readonly #transitions: Transitions;
   readonly #drafts: Drafts;
-  readonly #dumps: Dumps;
   readonly #hearing: Hearing;
+  readonly #gaps: Gaps;
   readonly #ready = Promise.withResolvers<void>();
-  #reader: NetlinkReader | null = null;
+  #line: OpenedLine | null = null;
+  /** All namespaces that exist were told. */
+  #listed = false;
+  #isReady = false;
   #running = false;
+  /** Some links have stayed as they are for long enough. */
+  #due = false;
   #pumping: Promise<void> = Promise.resolve();
-  /** Lost since the last whole dump; null: nothing, not even what the kernel did not count. */
-  #lost: number | null = null;
-  /** Told since the last whole dump. */
-  #differences = 0;
 
   constructor(options: NetlinkSourceOptions) {
     this.#options = options;
-    const { clock } = options.context;
+    const { context, config } = options;
+    const { clock } = context;
     const { signal } = this.#halt;
+    const onError = (error: unknown): void => this.#fail(error);
     this.#drafts = new Drafts(clock);
-    this.#dumps = new Dumps({ clock, signal, ask: () => this.#dump(), onError: (error) => this.#fail(error) });
+    this.#gaps = new Gaps(config, context);
+    this.#namespaces = new Namespaces({ clock, signal, dump: (nsid) => this.#reader().dump(nsid), onError });
+    this.#transitions = new Transitions({
+      settleMs: [...config.settleTimes].sort((a, b) => a - b),
+      flapCount: config.flapCount,
+      flapWindowMs: config.flapWindow,
+      now: () => clock.monotonic(),
+      wakeAfter: (ms) => void clock.sleep(ms, signal).then(() => this.#settle(), onError),
+    });
     this.#hearing = new Hearing({
       clock,
       signal,
-      test: () => this.#dumps.request(),
+      test: () => this.#reader().echo(),
       busy: () => this.#running,
     });
     this.#ready.promise.catch(() => undefined);
   }
 
-  /** Ready once every link that exists is known. */
+  /** Ready once everything that exists is known. */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const { receiveBuffer, openReader } = this.#options;
-    this.#reader = openReader({
-      fd: null,
-      receiveBufferBytes: receiveBuffer,
-      queueLimit: QUEUE_LIMIT,
-      onReadable: () => this.#pump(),
-    });
+    this.#line = openLine({ ...this.#options, onReadable: () => this.#pump() });
     const aborted = (): void => this.#ready.reject(signal.reason);
     signal.addEventListener('abort', aborted, { once: true });
     try {
       await this.#inherit();
-      this.#dumps.request();
+      this.#namespaces.own.resync();
+      this.#listed = !this.#line.hearsAll;
+      if (this.#line.hearsAll) this.#line.reader.list();
       this.#hearing.run().catch((error: unknown) => this.#fail(error));
+      this.#limitStart();
       await this.#ready.promise;
     } catch (error) {
       if (!signal.aborted) this.#fail(error);
@@ -77,35 +99,56 @@ export class NetlinkSource implements Component {
     } finally {
       signal.removeEventListener('abort', aborted);
     }
-    this.#tellBuffer(this.#reader);
+    this.#gaps.tell(this.#line, this.#namespaces.all());
+    await this.#snapshot();
   }
 
   async stop(): Promise<void> {
     this.#halt.abort();
-    this.#reader?.close();
+    this.#line?.close();
     await this.#pumping;
   }
 
-  /** After a life that failed: what went by until now is a loss like any other, and the first dump tells the differences. */
+  #reader(): NetlinkReader {
+    if (!this.#line) throw new Error('there is no reader');
+    return this.#line.reader;
+  }
+
+  /** After a life that failed: what went by until now is a loss like any other, and the first dumps tell the differences. */
   async #inherit(): Promise<void> {
     const { context, known } = this.#options;
-    const links = known.get(context.node);
-    if (!links) return;
+    const left = known.get(context.node);
+    if (!left) return;
     known.delete(context.node);
-    this.#links = links;
-    this.#lost = 0;
+    this.#namespaces.inherit(left);
+    this.#namespaces.own.suspect(0);
     this.#drafts.beginBatch();
     await context.emit([this.#drafts.overflow(0)]);
   }
 
-  #tellBuffer(reader: NetlinkReader): void {
-    const { receiveBuffer, context } = this.#options;
-    // The kernel reserves the double of what is asked, where it may.
-    const given = reader.stats().receiveBufferBytes / 2;
-    if (given >= receiveBuffer) return;
-    const remedy = 'needs CAP_NET_ADMIN or a larger net.core.rmem_max';
-    const reason = `receive buffer is ${given} bytes instead of ${receiveBuffer} (${remedy}): bursts may be lost, and are then told`;
-    context.report({ status: 'degraded', reason });
+  #limitStart(): void {
+    const late = new AppError('PEER_UNAVAILABLE', `the kernel did not list what exists within ${START_MS / 1000} s`);
+    const { clock } = this.#options.context;
+    clock.sleep(START_MS, this.#halt.signal).then(
+      () => this.#isReady || this.#fail(late),
+      () => undefined,
+    );
+  }
+
+  async #snapshot(): Promise<void> {
+    const { config, context } = this.#options;
+    if (!config.snapshot) return;
+    for (const { name, tables } of this.#namespaces.all()) {
+      let events: EventDraft[] = [];
+      this.#drafts.beginBatch();
+      for (const change of tables.objects()) {
+        events.push(this.#drafts.snapshot(change, name));
+        if (events.length < BATCH) continue;
+        await context.emit(events);
+        events = [];
+      }
+      if (events.length > 0) await context.emit(events);
+    }
   }
 
   #fail(error: unknown): void {
@@ -113,8 +156,13 @@ export class NetlinkSource implements Component {
     this.#halt.abort();
     this.#ready.reject(error);
     const { context, known } = this.#options;
-    known.set(context.node, this.#links);
+    known.set(context.node, this.#namespaces.known);
     context.report({ status: 'failed', error });
+  }
+
+  #settle(): void {
+    this.#due = true;
+    this.#pump();
   }
 
   #pump(): void {
@@ -125,66 +173,137 @@ export class NetlinkSource implements Component {
 
   async #run(): Promise<void> {
     for (;;) {
-      const records = this.#halt.signal.aborted ? [] : (this.#reader?.read(BATCH) ?? []);
-      if (records.length === 0) {
+      const records = this.#halt.signal.aborted ? [] : (this.#line?.reader.read(BATCH) ?? []);
+      const due = this.#due && !this.#halt.signal.aborted;
+      if (records.length === 0 && !due) {
         // In the same turn as the empty read: the next wake-up finds the pump at rest.
         this.#running = false;
         return;
       }
-      await this.#take(records);
+      this.#due = false;
+      await this.#take(records, due);
       await nextTurn();
     }
   }
 
   /** The losses of a batch are told as one, after what was heard. */
-  async #take(records: readonly NetlinkRecord[]): Promise<void> {
+  async #take(records: readonly NetlinkRecord[], due: boolean): Promise<void> {
     const { emit, lost } = this.#options.context;
     const events: EventDraft[] = [];
     let dropped: number | null = null;
     let failure: number | null = null;
     this.#drafts.beginBatch();
     for (const record of records) {
-      if (record.kind === 'link') this.#link(record, events);
+      if (record.kind === 'netns') this.#netns(record, events);
       else if (record.kind === 'dump-done') this.#dumped(record, events);
+      else if (record.kind === 'echo') this.#hearing.proven();
+      else if (record.kind === 'failure') failure = record.errno;
       else if (record.kind === 'overflow') {
         dropped = (dropped ?? 0) + record.dropped;
-        this.#dumps.distrust();
-      } else failure = record.errno;
+        for (const namespace of this.#namespaces.all()) namespace.distrust();
+      } else this.#object(record, events);
     }
+    if (due) events.push(...this.#transitions.due(this.#drafts));
     if (events.length > 0) await emit(events);
     if (dropped !== null) {
       if (dropped > 0) lost('overflow', dropped);
       await emit([this.#drafts.overflow(dropped)]);
-      this.#lost = (this.#lost ?? 0) + dropped;
-      this.#dumps.request();
+      this.#resyncAll(dropped);
     }
     if (failure !== null) throw new Error(`the netlink socket failed with error number ${failure}`);
   }
 
-  #link(record: LinkRecord, events: EventDraft[]): void {
-    this.#hearing.heard();
-    if (record.dump === null) events.push(this.#drafts.link(this.#links.notified(record)));
-    else if (this.#dumps.isCurrent(record.dump)) this.#differ(this.#links.dumped(record), events);
+  #resyncAll(lost: number): void {
+    for (const namespace of this.#namespaces.all()) {
+      namespace.suspect(lost);
+      namespace.resync();
+    }
+    // Whatever came or went may have been among the lost.
+    if (this.#line?.hearsAll) this.#line.reader.list();
   }
 
-  #dump(): number {
-    if (!this.#reader) throw new Error('there is no reader');
-    this.#links.beginDump();
-    return this.#reader.dump();
+  #object(record: ObjectRecord, events: EventDraft[]): void {
+    this.#hearing.heard();
+    const namespace = this.#namespaces.get(record.netns);
+    if (!namespace) return;
+    if (record.dump !== null) {
+      this.#differ(namespace, namespace.dumped(record), events);
+      return;
+    }
+    const change = namespace.notified(record);
+    if (change.repeats && this.#options.config.repeats === 'suppress') return;
+    events.push(this.#drafts.notified(change, namespace.name));
+    this.#turned(namespace, change, events);
+  }
+
+  #netns(record: NetnsRecord, events: EventDraft[]): void {
+    if (record.change === 'listed') this.#allListed(events);
+    else if (record.change === 'gone') this.#gone(record.netns, events);
+    else if (record.change === 'found' || !this.#namespaces.named(record)) {
+      this.#gone(record.netns, events);
+      this.#found(record, events);
+    }
+  }
+
+  #found(record: NetnsRecord, events: EventDraft[]): void {
+    const { namespace, isKnown } = this.#namespaces.found(record, this.#isReady);
+    if (isKnown) namespace.suspect(0);
+    else if (this.#isReady) events.push(this.#drafts.namespace('netns-added', namespace.name));
+    namespace.resync();
+  }
+
+  #gone(nsid: number, events: EventDraft[]): void {
+    const namespace = this.#namespaces.remove(nsid);
+    if (namespace) this.#vanished(namespace, events);
+  }
+
+  #vanished({ name, tables }: Pick<Namespace, 'name' | 'tables'>, events: EventDraft[]): void {
+    for (const change of tables.clear()) events.push(this.#drafts.difference(change, name));
+    events.push(this.#drafts.namespace('netns-deleted', name));
+  }
+
+  #allListed(events: EventDraft[]): void {
+    this.#listed = true;
+    for (const vanished of this.#namespaces.takeVanished()) this.#vanished(vanished, events);
+    this.#becomeReady();
   }
 
   #dumped(record: DumpDoneRecord, events: EventDraft[]): void {
-    if (record.errno === null) this.#hearing.proven();
-    if (!this.#dumps.finished(record)) return;
-    this.#differ(this.#links.endDump(), events);
-    this.#ready.resolve();
-    if (this.#lost !== null || this.#differences > 0) events.push(this.#drafts.resynced(this.#lost, this.#differences));
-    this.#lost = null;
-    this.#differences = 0;
+    const namespace = this.#namespaces.get(record.netns);
+    const resync = namespace?.finished(record);
+    if (namespace && this.#isReady && this.#line) this.#gaps.tell(this.#line, this.#namespaces.all());
+    if (namespace && resync) {
+      for (const change of resync.found) this.#difference(namespace, change, events);
+      const { lost, differences } = resync;
+      if (lost !== null || differences > 0) events.push(this.#drafts.resynced(lost, differences, namespace.name));
+    }
+    this.#becomeReady();
   }
 
-  #differ(found: readonly LinkEvent[], events: EventDraft[]): void {
-    this.#differences += found.length;
-    for (const event of found) events.push(this.#drafts.difference(event));
+  /** The own namespace must be known whole; of another, which may be gone by now, one answer is enough. */
+  #becomeReady(): void {
+    if (this.#isReady || !this.#listed) return;
+    if (!this.#namespaces.own.whole || ![...this.#namespaces.all()].every(({ listed }) => listed)) return;
+    this.#isReady = true;
+    this.#ready.resolve();
+  }
+
+  #differ(namespace: Namespace, found: readonly Change[], events: EventDraft[]): void {
+    for (const change of found) this.#difference(namespace, change, events);
+  }
+
+  #difference(namespace: Namespace, change: Change, events: EventDraft[]): void {
+    events.push(this.#drafts.difference(change, namespace.name));
+    this.#turned(namespace, change, events);
+  }
+
+  #turned({ name }: Namespace, change: Change, events: EventDraft[]): void {
+    const standing = change.type === 'link-up' ? 'up' : change.type === 'link-down' ? 'down' : null;
+    if (standing === null && change.type !== 'link-deleted') return;
+    const ifindex = Number(change.attributes['netlink.link.ifindex']);
+    const link = { namespace: name, ifname: change.ifname, ifindex };
+    if (standing === null) return this.#transitions.gone(link);
+    const flapping = this.#transitions.turned(link, standing, this.#drafts);
+    if (flapping) events.push(flapping);
   }
 }

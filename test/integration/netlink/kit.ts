@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import type { SourceDefinition, TrotlineEvent } from '#core';
+import { parseConfig, type SourceDefinition, type TrotlineEvent } from '#core';
 import { policyForUp } from '#sidecar';
 
 import { script } from '../../../plugins/actions/script/index.ts';
@@ -13,6 +13,7 @@ import { testAction } from '../../kit/numbered.ts';
 import { startThread, type Thread } from '../../kit/thread.ts';
 
 const PRODUCER = fileURLToPath(new URL('../../../native/build/Release/link-producer', import.meta.url));
+const LINKS_ALONE = { families: ['link'], namespaces: 'own', settleTimes: [] };
 export const NORMAL_BYTES = 33_554_432;
 /** Overflows in every burst. */
 export const TINY_BYTES = 2048;
@@ -20,12 +21,14 @@ export const TINY_BYTES = 2048;
 export interface NetnsThreadOptions {
   readonly hooks: Readonly<Record<string, string>>;
   readonly receiveBuffer?: number;
+  /** Configuration of the source; by default it hears links of its own namespace alone, and messages only. */
+  readonly source?: object;
   /** Instead of the real `script` action. */
   readonly handled?: (event: TrotlineEvent, hook: string) => void;
 }
 
 /** The API needs a loopback that is up; every program may run. */
-export async function netnsThread({ hooks, receiveBuffer, handled }: NetnsThreadOptions): Promise<Thread> {
+export async function netnsThread({ hooks, receiveBuffer, source, handled }: NetnsThreadOptions): Promise<Thread> {
   ip('link', 'set', 'lo', 'up');
   const recording = testAction(async (event, { hook }) => {
     handled?.(event, hook);
@@ -33,15 +36,16 @@ export async function netnsThread({ hooks, receiveBuffer, handled }: NetnsThread
   });
   return startThread({
     hooks,
-    sources: [withBuffer(receiveBuffer ?? NORMAL_BYTES)],
+    sources: [configured(receiveBuffer ?? NORMAL_BYTES, source ?? LINKS_ALONE)],
     actions: [handled ? recording : script],
     policy: policyForUp({ hooksDirectory: '/', user: 'root' }),
   });
 }
 
-/** The source as the sidecar starts it, but for its buffer. */
-function withBuffer(receiveBuffer: number): SourceDefinition {
-  return { ...netlink, create: (_config, context) => netlink.create({ receiveBuffer }, context) };
+/** The source as the sidecar starts it, but for what is given. */
+function configured(receiveBuffer: number, given: object): SourceDefinition {
+  const config = parseConfig(netlink.config, { receiveBuffer, ...given }, 'source "netlink"');
+  return { ...netlink, create: (_config, context) => netlink.create(config, context) };
 }
 
 /** Changes the mtu of a link so many times, as fast as the kernel takes it. */

@@ -1,6 +1,14 @@
 /** A reader that says what the test wants, and a source on it. */
-import type { Clock, EventDraft, Health } from '#core';
-import type { LinkRecord, NetlinkReader, NetlinkReaderOptions, NetlinkRecord, NetlinkStats } from '#native';
+import { type Clock, type EventDraft, type Health, parseConfig } from '#core';
+import type {
+  DumpDoneRecord,
+  LinkRecord,
+  NetlinkReader,
+  NetlinkReaderOptions,
+  NetlinkRecord,
+  NetlinkStats,
+  ObjectRecord,
+} from '#native';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
 import { manualClock, silentLog } from '../../../../kit/action-context.ts';
@@ -18,12 +26,15 @@ const STATS: NetlinkStats = {
   queued: 0,
   receiveBufferBytes: 67_108_864,
   receiveBufferForced: true,
+  refused: [],
+  allNamespacesErrno: null,
 };
 
 /** A notification of a link that is down; `ifindex` 5 unless told otherwise. */
 export function linkOf(parts: Partial<LinkRecord> = {}): LinkRecord {
   return {
     kind: 'link',
+    netns: -1,
     messageType: 16,
     messageFlags: 0,
     messageSequence: 0,
@@ -50,18 +61,27 @@ export function linkOf(parts: Partial<LinkRecord> = {}): LinkRecord {
     group: 0,
     alias: null,
     linkNetnsid: null,
+    newNetnsid: null,
+    newIfindex: null,
+    promiscuity: 0,
+    slaveKind: null,
+    altnames: null,
     ...parts,
   };
 }
 
 /** What a dump says of the link. */
-export function rowOf(link: LinkRecord, dump: number): LinkRecord {
-  return { ...link, dump };
+export function rowOf<R extends ObjectRecord>(record: R, dump: number): R {
+  return { ...record, dump };
 }
 
 export class FakeReader implements NetlinkReader {
   readonly options: NetlinkReaderOptions;
   dumps = 0;
+  /** Of each dump, which namespace it is of. */
+  readonly asked: number[] = [];
+  echoes = 0;
+  lists = 0;
   closed = false;
   stat: NetlinkStats = STATS;
   readonly #records: NetlinkRecord[] = [];
@@ -81,12 +101,13 @@ export class FakeReader implements NetlinkReader {
   }
 
   /** The rows of the newest dump, and its end. */
-  answer(...rows: LinkRecord[]): void {
+  answer(...rows: ObjectRecord[]): void {
     this.say(...rows.map((row) => rowOf(row, this.dumps)), this.end());
   }
 
-  end(parts: { readonly interrupted?: boolean; readonly errno?: number } = {}): NetlinkRecord {
-    return { kind: 'dump-done', dump: this.dumps, interrupted: false, errno: null, ...parts };
+  end(parts: Partial<DumpDoneRecord> = {}): DumpDoneRecord {
+    const netns = this.asked.at(-1) ?? -1;
+    return { kind: 'dump-done', dump: this.dumps, netns, interrupted: false, errno: null, missing: [], ...parts };
   }
 
   read(max: number): NetlinkRecord[] {
@@ -95,8 +116,17 @@ export class FakeReader implements NetlinkReader {
     return records;
   }
 
-  dump(): number {
+  dump(netns = -1): number {
+    this.asked.push(netns);
     return ++this.dumps;
+  }
+
+  echo(): void {
+    this.echoes += 1;
+  }
+
+  list(): void {
+    this.lists += 1;
   }
 
   stats(): NetlinkStats {
@@ -134,31 +164,36 @@ export interface Starting extends Listening {
 export interface ListenOptions {
   readonly stat?: Partial<NetlinkStats>;
   readonly emit?: (events: readonly EventDraft[]) => Promise<void>;
+  readonly config?: object;
 }
 
 /** A source that was started, with its first dump unanswered. */
-export async function starting({ stat, emit }: ListenOptions = {}): Promise<Starting> {
+export async function starting(options: ListenOptions = {}): Promise<Starting> {
   const readers: FakeReader[] = [];
-  const definition = createNetlink((options) => {
-    const reader = new FakeReader(options);
-    reader.stat = { ...STATS, ...stat };
-    readers.push(reader);
-    return reader;
-  });
-  return startLife(definition, readers, emit);
+  const definition = createNetlink(
+    (readerOptions) => {
+      const reader = new FakeReader(readerOptions);
+      reader.stat = { ...STATS, ...options.stat };
+      readers.push(reader);
+      return reader;
+    },
+    () => ({ fd: 3, close: () => undefined }),
+  );
+  return startLife(definition, readers, options);
 }
 
 async function startLife(
   definition: ReturnType<typeof createNetlink>,
   readers: readonly FakeReader[],
-  emit: ListenOptions['emit'],
+  options: ListenOptions,
 ): Promise<Starting> {
+  const { emit, config } = options;
   const clock = manualClock();
   const events: EventDraft[] = [];
   const lost: number[] = [];
   const health: Health[] = [];
   const source = definition.create(
-    { receiveBuffer: 33_554_432 },
+    parseConfig(definition.config, { namespaces: 'own', settleTimes: [], ...config }, 'source "netlink"'),
     {
       node: 'node-1',
       clock,
@@ -188,7 +223,7 @@ async function startLife(
     await settled();
     return events.slice(before);
   };
-  const again = () => startLife(definition, readers, emit);
+  const again = () => startLife(definition, readers, options);
   return { source, reader, clock, events, lost, health, settled, pass, hear, again, started, giveUp };
 }
 

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 
+import { parseConfig } from '#core';
+
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
 import { manualClock, silentLog } from '../../../../kit/action-context.ts';
 import { checkSourceContract } from '../../../../kit/contract.ts';
 import { FakeReader, linkOf, listening, starting, typesOf } from './kit.ts';
 
 class AnsweringReader extends FakeReader {
-  override dump(): number {
-    const dump = super.dump();
+  override dump(netns = -1): number {
+    const dump = super.dump(netns);
     setImmediate(() => this.answer());
     return dump;
   }
@@ -19,7 +21,7 @@ const answering = createNetlink((options) => {
   readers.push(reader);
   return reader;
 });
-checkSourceContract(answering, {}, { provoke: () => readers.at(-1)?.say(linkOf()) });
+checkSourceContract(answering, { namespaces: 'own' }, { provoke: () => readers.at(-1)?.say(linkOf()) });
 
 describe('a life of the netlink source', () => {
   it('numbers its events from 1 without a hole', async () => {
@@ -77,10 +79,11 @@ describe('a life of the netlink source', () => {
   it('opens nothing for a start that was given up before', async () => {
     const before = readers.length;
     const context = { node: 'node-1', clock: manualClock(), log: silentLog, emit: async () => undefined };
-    const source = answering.create(
-      { receiveBuffer: 4096 },
-      { ...context, lost: () => undefined, report: () => undefined },
-    );
+    const source = answering.create(parseConfig(answering.config, { namespaces: 'own' }, 'source "netlink"'), {
+      ...context,
+      lost: () => undefined,
+      report: () => undefined,
+    });
     await expect(source.start?.(AbortSignal.abort(new Error('not now')))).rejects.toThrow('not now');
     expect(readers).toHaveLength(before);
   });
@@ -110,13 +113,13 @@ describe('a life of the netlink source', () => {
 });
 
 describe('the proof that it still hears', () => {
-  it('is a dump after 10 s of silence, without an event when nothing differs', async () => {
-    const { reader, pass, events } = await listening([linkOf()]);
+  it('is an echo after 10 s of silence, without an event', async () => {
+    const { reader, pass, hear, events } = await listening([linkOf()]);
     await pass(9999);
-    expect(reader.dumps).toBe(1);
+    expect(reader.echoes).toBe(0);
     await pass(1);
-    expect(reader.dumps).toBe(2);
-    reader.answer(linkOf());
+    expect(reader.echoes).toBe(1);
+    await hear({ kind: 'echo' });
     await pass(10_000);
     expect(events).toEqual([]);
   });
@@ -127,19 +130,7 @@ describe('the proof that it still hears', () => {
       await hear(linkOf());
       await pass(1000);
     }
-    expect(reader.dumps).toBe(1);
-  });
-
-  it('tells and repairs what changed without a message', async () => {
-    const { reader, pass, events } = await listening([linkOf()]);
-    await pass(10_000);
-    reader.answer(linkOf({ alias: 'to the roof' }));
-    await pass(0);
-    expect(typesOf(events)).toEqual(['link-changed', 'resynced']);
-    expect(events[1]?.attributes).toEqual({
-      'netlink.overflow.lost': undefined,
-      'netlink.resynced.differences': 1,
-    });
+    expect(reader.echoes).toBe(0);
   });
 
   it('names a deaf source 20 s after its last message', async () => {
@@ -153,21 +144,20 @@ describe('the proof that it still hears', () => {
     ]);
   });
 
-  it('is failed by a kernel that refuses every dump', async () => {
-    const { reader, pass, hear, health } = await listening([linkOf()]);
-    await pass(10_000);
-    for (let tenth = 0; tenth < 100; tenth++) {
-      await hear(reader.end({ errno: 16 }));
-      await pass(100);
-    }
-    expect(health).toMatchObject([{ status: 'failed' }]);
-  });
-
   it('ends a start whose dump is never answered', async () => {
     const { started, pass } = await starting();
     await pass(10_000);
     await pass(10_000);
     await expect(started).rejects.toThrow('the kernel does not answer');
+  });
+
+  it('ends a start whose dumps are all refused, while echoes are answered', async () => {
+    const { reader, started, pass, hear } = await starting();
+    for (let second = 0; second < 30; second++) {
+      await hear(reader.end({ errno: 16 }), { kind: 'echo' });
+      await pass(1000);
+    }
+    await expect(started).rejects.toThrow('did not list what exists within 30 s');
   });
 
   it('waits while what came is still being worked off', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
+import { parseConfig } from '#core';
+
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
 import type { LinkRecord } from '#native';
 
@@ -82,17 +84,14 @@ describe('the life after one that failed', () => {
       return reader;
     });
     const live = () =>
-      definition.create(
-        { receiveBuffer: 4096 },
-        {
-          node: 'node-1',
-          clock: manualClock(),
-          log: silentLog,
-          emit: async (some) => void events.push(...typesOf(some)),
-          lost: () => undefined,
-          report: () => undefined,
-        },
-      );
+      definition.create(parseConfig(definition.config, { namespaces: 'own' }, 'source "netlink"'), {
+        node: 'node-1',
+        clock: manualClock(),
+        log: silentLog,
+        emit: async (some) => void events.push(...typesOf(some)),
+        lost: () => undefined,
+        report: () => undefined,
+      });
     const signal = new AbortController().signal;
     const first = live();
     await first.start?.(signal);

@@ -27,7 +27,7 @@ describe('the first dump', () => {
     await pass(100);
     expect(reader.dumps).toBe(2);
     await hear(reader.end({ errno: 16 }));
-    await pass(100);
+    await pass(200);
     reader.answer(...links(1, 2));
     await started;
     expect(reader.dumps).toBe(3);

@@ -1,0 +1,46 @@
+#include "capabilities.hh"
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace trotline {
+namespace {
+
+struct Sets {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+};
+
+Capabilities joined(uint32_t low, uint32_t high) { return Capabilities{high} << 32 | low; }
+
+}  // namespace
+
+Capabilities effectiveCapabilities() {
+  Sets sets;
+  if (::syscall(SYS_capget, &sets.header, sets.data) != 0) return 0;
+  return joined(sets.data[0].effective, sets.data[1].effective);
+}
+
+int keepCapabilities(Capabilities kept) {
+  Sets sets;
+  if (::syscall(SYS_capget, &sets.header, sets.data) != 0) return errno;
+  for (int number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
+    // Refused without CAP_SETPCAP; no_new_privs below keeps programs from gaining what stays in it.
+    if ((kept & Capabilities{1} << number) == 0) ::prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
+  }
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (size_t word = 0; word < _LINUX_CAPABILITY_U32S_3; ++word) {
+    const auto wanted = static_cast<uint32_t>(kept >> (32 * word));
+    sets.data[word].permitted &= wanted;
+    sets.data[word].effective = sets.data[word].permitted;
+    sets.data[word].inheritable = 0;
+  }
+  if (::syscall(SYS_capset, &sets.header, sets.data) != 0) return errno;
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : 0;
+}
+
+}  // namespace trotline

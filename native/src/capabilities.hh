@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace trotline {
+
+/** A set of capabilities, a bit for each of the kernel's numbers. */
+using Capabilities = uint64_t;
+
+constexpr Capabilities capabilities(std::initializer_list<int> numbers) {
+  Capabilities set = 0;
+  for (const int number : numbers) set |= Capabilities{1} << number;
+  return set;
+}
+
+/** Of the calling thread. */
+Capabilities effectiveCapabilities();
+
+/**
+ * Gives up, for good, all that is not in `kept`: effective, permitted, inheritable, ambient, and where that is allowed the
+ * bounding set; no program started later gains any. Of the calling thread alone: call it before there are others. 0, or an errno.
+ */
+int keepCapabilities(Capabilities kept);
+
+}  // namespace trotline
