@@ -20,17 +20,10 @@ interface Unrest {
   standing: Standing;
   /** How it stood before the first change of this unrest. */
   readonly before: Standing;
-  changedAt: number;
   /** When each of the last changes was, oldest first, at most `flapCount`. */
   readonly times: number[];
   transitions: number;
   flapping: boolean;
-}
-
-interface Wait {
-  readonly key: string;
-  readonly changedAt: number;
-  readonly dueAt: number;
 }
 
 /**
@@ -40,13 +33,13 @@ interface Wait {
 export class Transitions {
   readonly #options: TransitionsOptions;
   readonly #unrest = new Map<string, Unrest>();
-  /** For each settle time what waits for it; all wait equally long, so that the first is due first. */
-  readonly #waits: readonly Wait[][];
+  /** For each settle time the links that wait for it and when they changed: the first is due first, as all wait equally long. */
+  readonly #waits: readonly Map<string, number>[];
   #wokenFor = Infinity;
 
   constructor(options: TransitionsOptions) {
     this.#options = options;
-    this.#waits = options.settleMs.map(() => []);
+    this.#waits = options.settleMs.map(() => new Map());
   }
 
   /** A link changed between up and down: the event that it flaps, when that is news. */
@@ -55,12 +48,18 @@ export class Transitions {
     if (settleMs.length === 0) return null;
     const changedAt = now();
     const key = keyOf(link);
-    const unrest = this.#unrest.get(key) ?? started(link, standing, changedAt);
+    const known = this.#unrest.get(key);
+    // Turned on, then with a carrier: up all the same.
+    if (known?.standing === standing) return null;
+    const unrest = known ?? started(link, standing);
     this.#unrest.set(key, unrest);
-    Object.assign(unrest, { link, standing, changedAt, transitions: unrest.transitions + 1 });
+    Object.assign(unrest, { link, standing, transitions: unrest.transitions + 1 });
     unrest.times.push(changedAt);
     if (unrest.times.length > flapCount) unrest.times.shift();
-    settleMs.forEach((ms, index) => this.#waits[index]?.push({ key, changedAt, dueAt: changedAt + ms }));
+    for (const waits of this.#waits) {
+      waits.delete(key);
+      waits.set(key, changedAt);
+    }
     this.#arm();
     const flaps = unrest.times.length === flapCount && changedAt - (unrest.times[0] ?? 0) <= flapWindowMs;
     if (!flaps || unrest.flapping) return null;
@@ -74,7 +73,9 @@ export class Transitions {
 
   /** The link is gone: what it was about to prove it will not. */
   gone(link: LinkState): void {
-    this.#unrest.delete(keyOf(link));
+    const key = keyOf(link);
+    this.#unrest.delete(key);
+    for (const waits of this.#waits) waits.delete(key);
   }
 
   /** The events of those that stayed as they were for long enough. */
@@ -83,13 +84,14 @@ export class Transitions {
     const events: EventDraft[] = [];
     this.#wokenFor = Infinity;
     this.#waits.forEach((waits, index) => {
-      const last = index === settleMs.length - 1;
-      const count = waits.findIndex(({ dueAt }) => dueAt > now());
-      for (const { key, changedAt } of waits.splice(0, count < 0 ? waits.length : count)) {
+      const ms = settleMs[index] ?? 0;
+      for (const [key, changedAt] of waits) {
+        if (changedAt + ms > now()) break;
+        waits.delete(key);
         const unrest = this.#unrest.get(key);
-        if (unrest?.changedAt !== changedAt) continue;
-        events.push(drafts.state('link-settled', unrest.link, settled(unrest, settleMs[index] ?? 0)));
-        if (last) this.#unrest.delete(key);
+        if (!unrest) continue;
+        events.push(drafts.state('link-settled', unrest.link, settled(unrest, ms)));
+        if (index === settleMs.length - 1) this.#unrest.delete(key);
       }
     });
     this.#arm();
@@ -97,21 +99,27 @@ export class Transitions {
   }
 
   #arm(): void {
-    const { now, wakeAfter } = this.#options;
-    const next = Math.min(...this.#waits.map(([first]) => first?.dueAt ?? Infinity));
+    const { now, wakeAfter, settleMs } = this.#options;
+    const next = Math.min(...this.#waits.map((waits, index) => firstOf(waits) + (settleMs[index] ?? 0)));
     if (next >= this.#wokenFor) return;
     this.#wokenFor = next;
     wakeAfter(Math.max(next - now(), 0));
   }
 }
 
+/** Infinity where nothing waits. */
+function firstOf(waits: ReadonlyMap<string, number>): number {
+  for (const changedAt of waits.values()) return changedAt;
+  return Infinity;
+}
+
 function keyOf({ namespace, ifindex }: LinkState): string {
   return `${namespace.nsid} ${ifindex}`;
 }
 
-function started(link: LinkState, standing: Standing, changedAt: number): Unrest {
+function started(link: LinkState, standing: Standing): Unrest {
   const before = standing === 'up' ? 'down' : 'up';
-  return { link, standing, before, changedAt, times: [], transitions: 0, flapping: false };
+  return { link, standing, before, times: [], transitions: 0, flapping: false };
 }
 
 function settled({ standing, before, transitions }: Unrest, heldMs: number): Attributes {

@@ -227,10 +227,10 @@ async function startLife(
   return { source, reader, clock, events, lost, health, settled, pass, hear, again, started, giveUp };
 }
 
-/** A source that knows these links. */
-export async function listening(links: readonly LinkRecord[] = [], options: ListenOptions = {}): Promise<Listening> {
+/** A source that knows these. */
+export async function listening(known: readonly ObjectRecord[] = [], options: ListenOptions = {}): Promise<Listening> {
   const all = await starting(options);
-  all.reader.answer(...links);
+  all.reader.answer(...known);
   await all.started;
   await all.settled();
   return all;
