@@ -81,6 +81,11 @@ export class LinkTable {
     return difference.repeats ? [] : [difference];
   }
 
+  /** The dump could not list links, and proves nothing of them. */
+  giveUpDump(): void {
+    this.#seen = null;
+  }
+
   /** The dump was whole: what it did not list is gone. */
   endDump(): Change[] {
     const seen = this.#seen;

@@ -4,6 +4,7 @@ import { headerOf } from './change.ts';
 import type { FamilyRules } from './object-table.ts';
 
 const AF_BRIDGE = 7;
+const NTF_SELF = 0x02;
 const NTF_PROXY = 0x08;
 
 export function neighbourRules(nameOf: (ifindex: number) => string): FamilyRules<NeighbourRecord> {
@@ -23,6 +24,9 @@ export function neighbourRules(nameOf: (ifindex: number) => string): FamilyRules
       ['protocol', 'protocol'],
       ['nexthopId', 'nh_id'],
     ],
+    // The multicast addresses that a device itself listens to.
+    untold: ({ family, flags, destination, lladdr }) =>
+      family === AF_BRIDGE && flags === NTF_SELF && destination === null && isMulticast(lladdr),
     describe: (record, changed) => {
       const ifname = nameOf(record.ifindex);
       return {
@@ -50,4 +54,9 @@ export function neighbourRules(nameOf: (ifindex: number) => string): FamilyRules
       };
     },
   };
+}
+
+/** The lowest bit of the first octet. */
+function isMulticast(lladdr: string | null): boolean {
+  return lladdr !== null && (Number.parseInt(lladdr.slice(0, 2), 16) & 1) !== 0;
 }

@@ -21,6 +21,8 @@ export interface FamilyRules<R extends ObjectOf> {
   readonly watched: readonly (readonly [keyof R, string])[];
   /** Of those, what changes by itself, so that a dump differs without a message. */
   readonly drifting?: ReadonlySet<keyof R>;
+  /** What a dump lists and no message tells of: passed over, where it is not known. */
+  readonly untold?: (record: R) => boolean;
   readonly describe: (record: R, changed: string | undefined) => Pick<Change, 'subject' | 'ifname' | 'attributes'>;
 }
 
@@ -83,10 +85,16 @@ export class ObjectTable<R extends ObjectOf> {
     if (this.#seen?.has(key)) return [];
     this.#seen?.add(key);
     const before = this.#objects.get(key);
+    if (!before && this.#rules.untold?.(record)) return [];
     this.#keep(key, record);
     if (!before) return this.#complete ? [this.#change('added', record)] : [];
     const changed = changedNames(before, record, this.#compared);
     return changed === '' ? [] : [this.#change('changed', record, changed)];
+  }
+
+  /** The dump could not list these objects, and proves nothing of them. */
+  giveUpDump(): void {
+    this.#seen = null;
   }
 
   /** The dump was whole: what it did not list is gone. */

@@ -65,9 +65,9 @@ export class Tables {
 
   /** The dump was whole, but for the families that it could not list. What depends on links goes first. */
   endDump(missing: readonly Family[]): Change[] {
-    const whole = this.#others().filter(({ family }) => !missing.includes(family));
-    const gone = whole.flatMap(({ table }) => table.endDump());
-    return missing.includes('link') ? gone : [...gone, ...this.links.endDump()];
+    const all = [...this.#others(), { family: 'link', table: this.links } as const];
+    for (const { family, table } of all) if (missing.includes(family)) table.giveUpDump();
+    return all.flatMap(({ family, table }) => (missing.includes(family) ? [] : table.endDump()));
   }
 
   /** The namespace is gone. */
