@@ -58,9 +58,8 @@ export class Dumps {
     return dump === this.#current;
   }
 
-  /** Whether what it listed is the truth now; if not, another dump follows. */
-  finished({ dump, interrupted, errno }: DumpDoneRecord): boolean {
-    if (dump !== this.#current) return false;
+  /** The current dump has ended: whether what it listed is the truth now; if not, another dump follows. */
+  finished({ interrupted, errno }: DumpDoneRecord): boolean {
     this.#current = null;
     this.#pauseMs = errno === null ? PAUSE_MS : Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
     if (!interrupted && errno === null && !this.#again) return true;

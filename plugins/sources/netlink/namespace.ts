@@ -7,8 +7,8 @@ import type { Tables } from './tables.ts';
 /** The reader's own. */
 export const OWN = -1;
 
-/** After these the kernel removes IPv4 routes without a word. */
-const TAKES_ROUTES = new Set(['link-down', 'link-deleted', 'addr-deleted']);
+/** After these the kernel removes IPv4 routes, or turns their flags, without a word. */
+const TURNS_ROUTES = new Set(['link-up', 'link-down', 'link-deleted', 'addr-deleted']);
 
 export interface NamespaceName {
   readonly nsid: number;
@@ -80,7 +80,7 @@ export class Namespace {
 
   notified(record: ObjectRecord): Change {
     const change = this.tables.notified(record);
-    if (TAKES_ROUTES.has(change.type) && this.tables.routes.size > 0) this.#dumps.requestSoon();
+    if (TURNS_ROUTES.has(change.type) && this.tables.routes.size > 0) this.#dumps.requestSoon();
     return change;
   }
 
@@ -107,6 +107,8 @@ export class Namespace {
 
   /** Null: it proves nothing, and another follows. */
   finished(record: DumpDoneRecord): Resync | null {
+    // The number may have been another namespace's when the dump was asked for.
+    if (!this.#dumps.isCurrent(record.dump)) return null;
     this.#listed = true;
     this.#refused = record.errno;
     if (!this.#dumps.finished(record)) return null;

@@ -5,7 +5,23 @@ import { Namespace, type NamespaceName, OWN } from './namespace.ts';
 import { Tables } from './tables.ts';
 
 /** What a life of the source leaves to the next one of the same node. */
-export type Known = ReadonlyMap<number, { readonly name: NamespaceName; readonly tables: Tables }>;
+export interface Known {
+  readonly byId: ReadonlyMap<number, KnownNamespace>;
+  /** All that existed are among them. */
+  readonly complete: boolean;
+}
+
+export type KnownNamespace = Pick<Namespace, 'name' | 'tables'>;
+
+export interface Found {
+  readonly namespace: Namespace;
+  /** Its state is that of the life before. */
+  readonly isKnown: boolean;
+  /** It came while the source ran, or between two lives: all in it is news. */
+  readonly isNews: boolean;
+  /** What had its number in the life before, and is gone. */
+  readonly replaced: KnownNamespace | null;
+}
 
 export interface NamespacesOptions {
   readonly clock: Clock;
@@ -18,7 +34,9 @@ export interface NamespacesOptions {
 export class Namespaces {
   readonly #options: NamespacesOptions;
   readonly #byId = new Map<number, Namespace>();
-  #inherited = new Map<number, { readonly name: NamespaceName; readonly tables: Tables }>();
+  #inherited = new Map<number, KnownNamespace>();
+  /** All that exist are known: another is news. */
+  #complete = false;
 
   constructor(options: NamespacesOptions) {
     this.#options = options;
@@ -41,24 +59,27 @@ export class Namespaces {
 
   /** For the next life. */
   get known(): Known {
-    return new Map([...this.#inherited, ...this.#byId]);
+    return { byId: new Map([...this.#inherited, ...this.#byId]), complete: this.#complete };
   }
 
   /** From the life before. */
   inherit(known: Known): void {
-    this.#inherited = new Map(known);
+    this.#inherited = new Map(known.byId);
+    this.#complete = known.complete;
     const own = this.#inherited.get(OWN);
     this.#inherited.delete(OWN);
     if (own) this.#add(own.name, own.tables);
   }
 
-  /** A namespace that was found; `isNews`: it came while the source ran, so that all in it is news. */
-  found(record: NetnsRecord, isNews: boolean): { readonly namespace: Namespace; readonly isKnown: boolean } {
+  found(record: NetnsRecord): Found {
     const name = nameOf(record);
     const before = this.#inherited.get(name.nsid);
     this.#inherited.delete(name.nsid);
-    const isKnown = before !== undefined && isSame(before.name, name);
-    return { namespace: this.#add(name, isKnown ? before.tables : new Tables(isNews)), isKnown };
+    if (before && isSame(before.name, name)) {
+      return { namespace: this.#add(name, before.tables), isKnown: true, isNews: false, replaced: null };
+    }
+    const isNews = this.#complete;
+    return { namespace: this.#add(name, new Tables(isNews)), isKnown: false, isNews, replaced: before ?? null };
   }
 
   /** Another name for the same; undefined where the number is another namespace's by now, which then has to be found. */
@@ -76,8 +97,9 @@ export class Namespaces {
     return namespace;
   }
 
-  /** Those of the life before that were not found again. */
-  takeVanished(): readonly { readonly name: NamespaceName; readonly tables: Tables }[] {
+  /** All that exist were found: those of the life before that are not among them. */
+  completed(): readonly KnownNamespace[] {
+    this.#complete = true;
     const vanished = [...this.#inherited.values()];
     this.#inherited = new Map();
     return vanished;

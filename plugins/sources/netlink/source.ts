@@ -16,8 +16,8 @@ import type { config } from './config.ts';
 import { Drafts } from './drafts.ts';
 import { Gaps } from './gaps.ts';
 import { Hearing } from './hearing.ts';
-import type { Namespace } from './namespace.ts';
-import { type Known, Namespaces } from './namespaces.ts';
+import type { NamespaceName } from './namespace.ts';
+import { type Known, type KnownNamespace, Namespaces } from './namespaces.ts';
 import { openLine, type OpenedLine } from './opened-line.ts';
 import { Transitions } from './transitions.ts';
 
@@ -99,7 +99,7 @@ export class NetlinkSource implements Component {
     } finally {
       signal.removeEventListener('abort', aborted);
     }
-    this.#gaps.tell(this.#line, this.#namespaces.all());
+    this.#tellGaps();
     await this.#snapshot();
   }
 
@@ -227,13 +227,13 @@ export class NetlinkSource implements Component {
     const namespace = this.#namespaces.get(record.netns);
     if (!namespace) return;
     if (record.dump !== null) {
-      this.#differ(namespace, namespace.dumped(record), events);
+      this.#differ(namespace.name, namespace.dumped(record), events);
       return;
     }
     const change = namespace.notified(record);
     if (change.repeats && this.#options.config.repeats === 'suppress') return;
     events.push(this.#drafts.notified(change, namespace.name));
-    this.#turned(namespace, change, events);
+    this.#turned(namespace.name, change, events);
   }
 
   #netns(record: NetnsRecord, events: EventDraft[]): void {
@@ -246,34 +246,37 @@ export class NetlinkSource implements Component {
   }
 
   #found(record: NetnsRecord, events: EventDraft[]): void {
-    const { namespace, isKnown } = this.#namespaces.found(record, this.#isReady);
+    const { namespace, isKnown, isNews, replaced } = this.#namespaces.found(record);
+    if (replaced) this.#vanished(replaced, events);
     if (isKnown) namespace.suspect(0);
-    else if (this.#isReady) events.push(this.#drafts.namespace('netns-added', namespace.name));
+    if (isNews) events.push(this.#drafts.namespace('netns-added', namespace.name));
     namespace.resync();
   }
 
   #gone(nsid: number, events: EventDraft[]): void {
     const namespace = this.#namespaces.remove(nsid);
-    if (namespace) this.#vanished(namespace, events);
+    if (!namespace) return;
+    this.#vanished(namespace, events);
+    this.#tellGaps();
   }
 
-  #vanished({ name, tables }: Pick<Namespace, 'name' | 'tables'>, events: EventDraft[]): void {
-    for (const change of tables.clear()) events.push(this.#drafts.difference(change, name));
+  #vanished({ name, tables }: KnownNamespace, events: EventDraft[]): void {
+    this.#differ(name, tables.clear(), events);
     events.push(this.#drafts.namespace('netns-deleted', name));
   }
 
   #allListed(events: EventDraft[]): void {
     this.#listed = true;
-    for (const vanished of this.#namespaces.takeVanished()) this.#vanished(vanished, events);
+    for (const vanished of this.#namespaces.completed()) this.#vanished(vanished, events);
     this.#becomeReady();
   }
 
   #dumped(record: DumpDoneRecord, events: EventDraft[]): void {
     const namespace = this.#namespaces.get(record.netns);
     const resync = namespace?.finished(record);
-    if (namespace && this.#isReady && this.#line) this.#gaps.tell(this.#line, this.#namespaces.all());
+    if (namespace) this.#tellGaps();
     if (namespace && resync) {
-      for (const change of resync.found) this.#difference(namespace, change, events);
+      this.#differ(namespace.name, resync.found, events);
       const { lost, differences } = resync;
       if (lost !== null || differences > 0) events.push(this.#drafts.resynced(lost, differences, namespace.name));
     }
@@ -288,20 +291,23 @@ export class NetlinkSource implements Component {
     this.#ready.resolve();
   }
 
-  #differ(namespace: Namespace, found: readonly Change[], events: EventDraft[]): void {
-    for (const change of found) this.#difference(namespace, change, events);
+  #tellGaps(): void {
+    if (this.#isReady && this.#line) this.#gaps.tell(this.#line, this.#namespaces.all());
   }
 
-  #difference(namespace: Namespace, change: Change, events: EventDraft[]): void {
-    events.push(this.#drafts.difference(change, namespace.name));
-    this.#turned(namespace, change, events);
+  /** Changes without messages of their own. */
+  #differ(name: NamespaceName, found: readonly Change[], events: EventDraft[]): void {
+    for (const change of found) {
+      events.push(this.#drafts.difference(change, name));
+      this.#turned(name, change, events);
+    }
   }
 
-  #turned({ name }: Namespace, change: Change, events: EventDraft[]): void {
+  #turned(namespace: NamespaceName, change: Change, events: EventDraft[]): void {
     const standing = change.type === 'link-up' ? 'up' : change.type === 'link-down' ? 'down' : null;
     if (standing === null && change.type !== 'link-deleted') return;
     const ifindex = Number(change.attributes['netlink.link.ifindex']);
-    const link = { namespace: name, ifname: change.ifname, ifindex };
+    const link = { namespace, ifname: change.ifname, ifindex };
     if (standing === null) return this.#transitions.gone(link);
     const flapping = this.#transitions.turned(link, standing, this.#drafts);
     if (flapping) events.push(flapping);
