@@ -1,6 +1,6 @@
 /** Runs inside a network namespace of its own. Arguments: the project's folder, seconds. */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,6 +10,7 @@ import { eventually } from '../kit/eventually.ts';
 import { Killable } from '../kit/kill/processes.ts';
 import { addVeth, ip } from '../kit/netns.ts';
 import { asPackage } from '../kit/package.ts';
+import { rssMiB, spawnerOf } from '../kit/proc.ts';
 import { hookYaml } from '../kit/thread.ts';
 
 const [root = '', seconds = '0'] = process.argv.slice(2);
@@ -78,8 +79,8 @@ const spawnerRss: number[] = [];
 for (let second = 0; second < Number(seconds); second++) {
   await new Promise((resolve) => setTimeout(resolve, 1000));
   rss.push(await rssMiB(sidecar.pid));
-  const [spawner] = await childrenOf(sidecar.pid);
-  if (spawner !== undefined) spawnerRss.push(await rssMiB(spawner));
+  const spawner = await spawnerOf(sidecar.pid);
+  if (spawner !== null) spawnerRss.push(await rssMiB(spawner));
 }
 clearInterval(producer);
 changes.stdin.end();
@@ -106,16 +107,3 @@ process.stdout.write(
   })}\n`,
 );
 process.exit(0);
-
-async function rssMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const tasks = await readdir(`/proc/${pid}/task`);
-  const lists = await Promise.all(
-    tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, 'utf8').catch(() => '')),
-  );
-  return lists.flatMap((list) => list.split(' ').filter((word) => word !== '')).map(Number);
-}

@@ -3,7 +3,7 @@
  * event, while the sidecar, the control plane or the spawner is killed at random. Arguments: points, seed. Says one JSON line.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { dataFiles } from '#control-plane';
 
 import { Killable } from '../kit/kill/processes.ts';
 import { addVeth, ip } from '../kit/netns.ts';
+import { spawnerOf } from '../kit/proc.ts';
 import { hookYaml } from '../kit/thread.ts';
 import { allEvents, randomOf, settledLedger } from './kill.ts';
 
@@ -91,13 +92,3 @@ const lines = (await readFile(notes, 'utf8')).trimEnd().split('\n');
 await rm(folder, { recursive: true, force: true });
 const outcomes = events.flatMap(({ hooks: [hook] }) => (hook ? [hook] : []));
 process.stdout.write(`${JSON.stringify({ killed, ledger: node, outcomes, lines })}\n`, () => process.exit(0));
-
-/** The sidecar's child process; null before its first script. */
-async function spawnerOf(pid: number): Promise<number | null> {
-  const tasks = await readdir(`/proc/${pid}/task`);
-  for (const task of tasks) {
-    const children = (await readFile(`/proc/${pid}/task/${task}/children`, 'utf8').catch(() => '')).trim();
-    if (children !== '') return Number(children.split(' ')[0]);
-  }
-  return null;
-}
