@@ -145,7 +145,8 @@ export async function allEvents(folder: string): Promise<EventSummary[]> {
   }
 }
 
-async function api<T>(folder: string, path: string): Promise<T> {
+/** JSON of the HTTP API of the control plane whose data is in `folder`. */
+export async function api<T>(folder: string, path: string): Promise<T> {
   const files = dataFiles(folder);
   const { address } = JSON.parse(await readFile(files.apiAddress, 'utf8')) as { address: string };
   const authorization = `Bearer ${(await readFile(files.token, 'utf8')).trim()}`;
