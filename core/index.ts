@@ -43,7 +43,15 @@ export {
   type Scalar,
   type TrotlineEvent,
 } from './event.ts';
-export { caret, compileCondition, type Condition, type Explanation, FIELDS, FilterError } from './filter/index.ts';
+export {
+  caret,
+  compileCondition,
+  compileConditionInTurns,
+  type Condition,
+  type Explanation,
+  FIELDS,
+  FilterError,
+} from './filter/index.ts';
 export { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.ts';
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
 export { eventHookJsonSchema } from './json-schema.ts';

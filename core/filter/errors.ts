@@ -64,12 +64,13 @@ export class Unreadable extends Error {
 
 /** The line and column of an offset. */
 export function positionAt(text: string, offset: number): Position {
-  const line = text.slice(0, offset).split('\n').length;
+  let line = 1;
+  for (let end = text.indexOf('\n'); end !== -1 && end < offset; end = text.indexOf('\n', end + 1)) line++;
   return { offset, line, column: offset - lineStart(text, offset) + 1 };
 }
 
 function lineStart(text: string, offset: number): number {
-  return text.slice(0, offset).lastIndexOf('\n') + 1;
+  return offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1;
 }
 
 /** How much of a long line is shown on each side of the marked place. */

@@ -21,11 +21,35 @@ export interface Condition {
 
 /** Compiles a condition once, for many events. Empty text matches every event (N12). Throws FilterError (N4, N5, N8). */
 export function compileCondition(text: string): Condition {
+  const steps = compileSteps(text);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/**
+ * The same for the main loop of a node: `turn` is awaited every now and then, so that no condition, however long, holds the
+ * loop up.
+ */
+export async function compileConditionInTurns(text: string, turn: () => Promise<void> | undefined): Promise<Condition> {
+  const steps = compileSteps(text);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await turn();
+  }
+}
+
+function* compileSteps(text: string): Generator<undefined, Condition, undefined> {
   if (text === '') return EVERYTHING;
-  const root = parse(text);
+  const root = yield* parse(text);
+  let warnings: readonly Warning[] | undefined;
   return {
     text,
-    warnings: warningsOf(text, root),
+    get warnings() {
+      return (warnings ??= warningsOf(text, root));
+    },
     matches: predicate(root),
     explain: (event) => explain(text, root, event),
   };

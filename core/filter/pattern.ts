@@ -13,16 +13,56 @@ export class PatternError extends Error {
  * Throws PatternError. Literals, the most common patterns by far, become string searches.
  */
 export function compilePattern(pattern: string): TextTest {
-  return literalTest(pattern) ?? regularTest(pattern);
+  return literalTest(pattern, MOST_LITERALS) ?? regularTest(pattern);
 }
 
-/** As RE2 does: a program beyond this is refused, so that one pattern cannot take the memory of a node. */
-const LARGEST_PROGRAM = 20_000;
+/** A larger program is refused: one takes about 1 µs an instruction to make, in one go on the main loop of a node. */
+const LARGEST_PROGRAM = 2_000;
 
 function regularTest(pattern: string): TextTest {
+  if (estimatedSize(pattern) > LARGEST_PROGRAM) return tooLarge(pattern);
   const regular = parsed(pattern);
-  if (regular.programSize() > LARGEST_PROGRAM) throw new PatternError('pattern too large');
+  if (regular.programSize() > LARGEST_PROGRAM) return tooLarge(pattern);
   return (text) => regular.test(text);
+}
+
+/** Alternatives of plain text need no program. */
+function tooLarge(pattern: string): TextTest {
+  const test = literalTest(pattern, Number.POSITIVE_INFINITY);
+  if (test === null) throw new PatternError('pattern too large');
+  return test;
+}
+
+/** What a program is made of: one quoted text, class, escape, repetition, parenthesis or character each. */
+const PARTS =
+  /\\Q[^]*?(?:\\E|$)|\\[pPx]\{[^}]*\}|\\[^]|\[\^?\]?(?:\[:[^\]]*:\]|\\[^]|[^\]\\])*\]|\{(\d+),?(\d*)\}|\((?:\?[^):]*:?)?|[^]/g;
+
+/**
+ * How large a program would become, at the least: told from the text, for making one of `(a{1000}){…}` to measure it takes
+ * seconds. Stops counting at the limit.
+ */
+function estimatedSize(pattern: string): number {
+  const outer: number[] = [];
+  let size = 0;
+  let last = 0;
+  for (const [part, least, most] of pattern.matchAll(PARTS)) {
+    if (part.startsWith('(')) {
+      outer.push(size);
+      size = 0;
+    } else if (part === ')') {
+      last = size;
+      size += outer.pop() ?? 0;
+    } else if (least !== undefined) {
+      const repeated = last * Math.max(1, Number(least), Number(most));
+      size += repeated - last;
+      last = repeated;
+    } else {
+      last = part.startsWith('\\Q') ? part.length - 2 : 1;
+      size += last;
+    }
+    if (size > LARGEST_PROGRAM) break;
+  }
+  return size;
 }
 
 function parsed(pattern: string): RE2JS {
@@ -50,11 +90,11 @@ const GROUP = new RegExp(String.raw`^(\^?${ANYTHING})\((?:\?:)?((?:${CHARACTER}|
 const MOST_LITERALS = 8;
 
 /** The string search that gives the same answers as the pattern, or null when there is none. */
-function literalTest(pattern: string): TextTest | null {
+function literalTest(pattern: string, most: number): TextTest | null {
   if (!pattern.isWellFormed()) return null;
   const [, before = '', choice = pattern, after = ''] = GROUP.exec(pattern) ?? [];
   const alternatives = splitAlternatives(choice);
-  if (alternatives.length > MOST_LITERALS) return null;
+  if (alternatives.length > most) return null;
 
   const tests: TextTest[] = [];
   for (const alternative of alternatives) {

@@ -43,8 +43,11 @@ const RELATIONS: ReadonlyMap<Sign | undefined, Relation> = new Map(
   (['==', '!=', '<', '<=', '>', '>='] as const).map((relation) => [relation, relation]),
 );
 
-/** The tree of a condition (grammar: nlmon A2, A10.1). Throws FilterError; never runs out of stack. */
-export function parse(text: string): Node {
+/**
+ * The tree of a condition (grammar: nlmon A2, A10.1). Throws FilterError; never runs out of stack. Yields where the event
+ * loop may have a turn: after some hundred words and after each pattern.
+ */
+export function* parse(text: string): Generator<undefined, Node, undefined> {
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_BYTES) {
     throw new FilterError(text, {
@@ -53,11 +56,16 @@ export function parse(text: string): Node {
       expected: `at most 64 KiB (${MAX_BYTES} bytes)`,
     });
   }
-  return new Parser(text).condition();
+  return yield* new Parser(text).condition();
 }
 
 /** Stands where a name is none; such a condition is never compiled. */
 const NOTHING: Literal = { kind: 'literal', value: 0, start: 0, end: 0 };
+
+/** Words between two turns of the event loop. */
+const WORDS_A_TURN = 256;
+
+type Steps<T> = Generator<undefined, T, undefined>;
 
 class Parser {
   readonly #text: string;
@@ -65,6 +73,8 @@ class Parser {
   /** End of the last token taken. */
   #end = 0;
   #depth = 0;
+  /** Until the next turn. */
+  #words = WORDS_A_TURN;
   /** Names and patterns that are none: what follows can still be read, so that all are told at once. */
   readonly #problems: Problem[] = [];
 
@@ -72,11 +82,11 @@ class Parser {
     this.#text = text;
   }
 
-  condition(): Node {
+  *condition(): Steps<Node> {
     let node: Node = NOTHING;
     try {
       this.#take();
-      node = this.#junction('or');
+      node = yield* this.#junction('or');
       if (this.#token.kind !== 'end') throw this.#unexpected('AND, OR or the end');
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
@@ -87,29 +97,31 @@ class Parser {
     return node;
   }
 
-  #junction(kind: Junction['kind']): Node {
+  *#junction(kind: Junction['kind']): Steps<Node> {
     const start = this.#token.start;
-    const operand = () => (kind === 'or' ? this.#junction('and') : this.#not());
-    const first = operand();
+    const first = kind === 'or' ? yield* this.#junction('and') : yield* this.#not();
     const of = [first];
-    while (this.#takes(kind === 'or' ? 'OR' : 'AND')) of.push(operand());
+    while (this.#takes(kind === 'or' ? 'OR' : 'AND')) {
+      if (this.#wantsTurn()) yield;
+      of.push(kind === 'or' ? yield* this.#junction('and') : yield* this.#not());
+    }
     return of.length === 1 ? first : { kind, of, start, end: this.#end };
   }
 
-  #not(): Node {
+  *#not(): Steps<Node> {
     const start = this.#token.start;
-    if (this.#sign() !== 'NOT') return this.#comparison();
+    if (this.#sign() !== 'NOT') return yield* this.#comparison();
     this.#enter();
-    const of = this.#not();
+    const of = yield* this.#not();
     this.#depth--;
     return { kind: 'not', of, start, end: this.#end };
   }
 
-  #comparison(): Node {
+  *#comparison(): Steps<Node> {
     const start = this.#token.start;
-    const left = this.#operand();
+    const left = yield* this.#operand();
     if (this.#takes('IN')) {
-      const items = this.#list();
+      const items = yield* this.#list();
       return { kind: 'membership', left, items, start, end: this.#end };
     }
     const negated = this.#takes('!~');
@@ -120,15 +132,15 @@ class Parser {
     const relation = RELATIONS.get(this.#sign());
     if (relation === undefined) return left;
     this.#take();
-    const right = this.#operand();
+    const right = yield* this.#operand();
     return { kind: 'comparison', relation, left, right, start, end: this.#end };
   }
 
-  #operand(): Node {
+  *#operand(): Steps<Node> {
     if (this.#sign() !== '(') return this.#simple('a field, a string, a number or (');
     const { start } = this.#token;
     this.#enter();
-    const node = this.#junction('or');
+    const node = yield* this.#junction('or');
     this.#depth--;
     if (this.#takes(')')) return node;
     if (this.#token.kind === 'end') {
@@ -151,7 +163,7 @@ class Parser {
     return { kind: 'field', field, start: token.start, end: token.end };
   }
 
-  #list(): (Literal | FieldNode)[] {
+  *#list(): Steps<(Literal | FieldNode)[]> {
     const { start } = this.#token;
     if (!this.#takes('[')) throw this.#unexpected('a list in [ ] after IN');
     const items: (Literal | FieldNode)[] = [];
@@ -161,6 +173,7 @@ class Parser {
       }
       items.push(this.#simple('a field, a string, a number or ]'));
       this.#takes(',');
+      if (this.#wantsTurn()) yield;
     }
     return items;
   }
@@ -178,8 +191,15 @@ class Parser {
       this.#note(this.#problem({ message, expected: 'a regular expression in RE2 syntax' }));
       return () => false;
     } finally {
+      this.#words = 0;
       this.#take();
     }
+  }
+
+  #wantsTurn(): boolean {
+    if (this.#words > 0) return false;
+    this.#words = WORDS_A_TURN;
+    return true;
   }
 
   #note({ problem }: Unreadable): void {
@@ -191,6 +211,7 @@ class Parser {
   }
 
   #take(): void {
+    this.#words--;
     this.#end = this.#token.end;
     this.#token = nextToken(this.#text, this.#end);
   }

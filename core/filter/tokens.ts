@@ -14,26 +14,42 @@ export type Token = { readonly start: number; readonly end: number } & (
   | { readonly kind: 'literal'; readonly value: string | number | bigint }
 );
 
-const SPACE = /[ \t\n\v\f\r]*/y;
-const NAME = /[A-Za-z_][A-Za-z0-9_.]*/y;
-const NUMBER = /[0-9]+/y;
 const WORD_START = /[A-Za-z_]/;
+/** As FORBIDDEN and tab and line break, and much faster: most strings have none of them. */
+const CONTROL = /\p{Cc}/u;
 const FORBIDDEN = /[\p{Cc}--[\t\n\r]]/v;
 const ESCAPE = /\\([\\'"])/g;
 
+/** What a code unit below 128 may be part of: white space, the start of a name, its rest, a number. */
+const SPACE = 1;
+const NAME_START = 2;
+const NAME_PART = 4;
+const DIGIT = 8;
+const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const found = String.fromCharCode(code);
+  return (
+    (/[ \t\n\v\f\r]/.test(found) ? SPACE : 0) |
+    (WORD_START.test(found) ? NAME_START : 0) |
+    (/[A-Za-z0-9_.]/.test(found) ? NAME_PART : 0) |
+    (/[0-9]/.test(found) ? DIGIT : 0)
+  );
+});
+const SIGNS: ReadonlyMap<string, Sign> = new Map(KEYWORDS.map((keyword) => [keyword, keyword]));
+const LONGEST_KEYWORD = 3;
+
 const LARGEST_PLAIN = 2n ** 53n;
+/** So many digits are exact as a plain number. */
+const PLAIN_DIGITS = 15;
 const LARGEST = 2n ** 63n - 1n;
 
 /** The token that begins at or after `from` (nlmon A2, A10.3, A10.4). Throws Unreadable where none can begin. */
 export function nextToken(text: string, from: number): Token {
-  const start = skipSpace(text, from);
+  const start = endOf(text, from, SPACE);
   if (start >= text.length) return { kind: 'end', start: text.length, end: text.length };
 
-  const name = matchAt(NAME, text, start);
-  if (name !== null) return word(name, start);
-
-  const digits = matchAt(NUMBER, text, start);
-  if (digits !== null) return number(text, digits, start);
+  const found = classOf(text, start);
+  if ((found & NAME_START) !== 0) return word(text.slice(start, endOf(text, start + 1, NAME_PART)), start);
+  if ((found & DIGIT) !== 0) return number(text, text.slice(start, endOf(text, start + 1, DIGIT)), start);
 
   const first = text.charAt(start);
   if (first === "'" || first === '"') return string(text, first, start);
@@ -44,20 +60,20 @@ export function nextToken(text: string, from: number): Token {
   throw unexpectedCharacter(text, start);
 }
 
-function skipSpace(text: string, from: number): number {
-  SPACE.lastIndex = from;
-  SPACE.test(text);
-  return SPACE.lastIndex;
+/** Where the run of code units of a class ends that goes on at `from`. */
+function endOf(text: string, from: number, wanted: number): number {
+  let end = from;
+  while (end < text.length && (classOf(text, end) & wanted) !== 0) end++;
+  return end;
 }
 
-function matchAt(pattern: RegExp, text: string, at: number): string | null {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0] ?? null;
+function classOf(text: string, at: number): number {
+  return CLASSES[text.charCodeAt(at)] ?? 0;
 }
 
 function word(name: string, start: number): Token {
   const end = start + name.length;
-  const sign = KEYWORDS.find((keyword) => keyword === name.toUpperCase());
+  const sign = name.length > LONGEST_KEYWORD ? undefined : SIGNS.get(name.toUpperCase());
   return sign === undefined ? { kind: 'name', name, start, end } : { kind: 'sign', sign, start, end };
 }
 
@@ -75,6 +91,7 @@ function number(text: string, digits: string, start: number): Token {
 }
 
 function numberValue(digits: string): number | bigint {
+  if (digits.length <= PLAIN_DIGITS) return Number(digits);
   const significant = digits.replace(/^0+(?=.)/, '');
   const exact = significant.length > 19 ? LARGEST : BigInt(significant);
   if (exact <= LARGEST_PLAIN) return Number(exact);
@@ -82,9 +99,8 @@ function numberValue(digits: string): number | bigint {
 }
 
 function string(text: string, quote: string, start: number): Token {
-  let close = start + 1;
-  while (close < text.length && text.charAt(close) !== quote) close += text.charAt(close) === '\\' ? 2 : 1;
-  if (close >= text.length) {
+  const close = closingQuote(text, quote, start + 1);
+  if (close === -1) {
     throw new Unreadable({
       message: 'string is not closed',
       offset: start,
@@ -93,7 +109,7 @@ function string(text: string, quote: string, start: number): Token {
   }
 
   const raw = text.slice(start + 1, close);
-  const forbidden = raw.search(FORBIDDEN);
+  const forbidden = CONTROL.test(raw) ? raw.search(FORBIDDEN) : -1;
   if (forbidden !== -1) {
     throw new Unreadable({
       message: `control character U+${codePoint(raw, forbidden)} in a string`,
@@ -101,7 +117,17 @@ function string(text: string, quote: string, start: number): Token {
       expected: 'no control characters but tab and line break',
     });
   }
-  return { kind: 'literal', value: raw.replaceAll(ESCAPE, '$1'), start, end: close + 1 };
+  const value = raw.includes('\\') ? raw.replaceAll(ESCAPE, '$1') : raw;
+  return { kind: 'literal', value, start, end: close + 1 };
+}
+
+/** The quote that ends a string, or -1: a backslash takes the character after it along. */
+function closingQuote(text: string, quote: string, from: number): number {
+  const first = text.indexOf(quote, from);
+  let at = text.indexOf('\\', from);
+  if (at === -1 || at > first) return first;
+  while (at < text.length && text.charAt(at) !== quote) at += text.charAt(at) === '\\' ? 2 : 1;
+  return at < text.length ? at : -1;
 }
 
 /** Habits from other languages, and how the same is said here. */

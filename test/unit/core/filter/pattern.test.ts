@@ -99,6 +99,31 @@ describe('N8: regular expressions', () => {
     );
   });
 
+  it.each([
+    ['(a{1,90})'.repeat(6_000)],
+    ['((a{900}){900}){900}'],
+    ['[[:alpha:]]{1000}{3}'],
+    [`(?i)${'abc'.repeat(20_000)}`],
+    [String.raw`\Q` + '('.repeat(3_000)],
+    ['[a-f]+x'.repeat(1_000)],
+  ])('N8: refuses a program that is too large without making it: %.20s', (pattern) => {
+    const from = performance.now();
+    expect(() => compilePattern(pattern)).toThrow(/too large|repeat count/);
+    expect(performance.now() - from).toBeLessThan(500);
+  });
+
+  it('N8: takes a program that is not too large, and any number of plain alternatives', () => {
+    for (const pattern of [
+      '[0-9a-f]{64}',
+      '.{1000}',
+      String.raw`(\pL|[^]x]{3}){100}`,
+      String.raw`\x{1F600}{2}a{,5}\Q{9}\E`,
+    ])
+      expect(() => compilePattern(pattern), pattern).not.toThrow();
+    const many = compilePattern(Array.from({ length: 5_000 }, (_, index) => `veth${index}x`).join('|'));
+    expect([many('a veth4999x'), many('veth5000x')]).toEqual([true, false]);
+  });
+
   it('N8: takes time linear in the text', () => {
     const test = compilePattern('(a+)+$');
     const from = performance.now();

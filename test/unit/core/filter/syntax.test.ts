@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../../core/errors.ts';
-import { compileCondition, FIELDS } from '../../../../core/filter/index.ts';
-import { matches, refusal } from './kit.ts';
+import { compileCondition, compileConditionInTurns, FIELDS } from '../../../../core/filter/index.ts';
+import { eventWith, matches, refusal } from './kit.ts';
 
 describe('grammar', () => {
   it.each([
@@ -198,5 +198,29 @@ describe('limits', () => {
   it('takes any number of levels that are beside each other', () => {
     expect(matches(Array.from({ length: 3_000 }, () => 'NOT (1 == 2)').join(' AND '))).toBe(true);
     expect(matches('1 == 2 OR '.repeat(5_000) + '1 == 1')).toBe(true);
+  });
+});
+
+describe('compiling in turns', () => {
+  it('gives the event loop a turn at least every 256 words and after each pattern', async () => {
+    const turnsOf = async (text: string) => {
+      let turns = 0;
+      const { matches: holds } = await compileConditionInTurns(text, () => void turns++);
+      expect(holds(eventWith({ interface: 'lo' }))).toBe(true);
+      return turns;
+    };
+    expect(await turnsOf("interface == 'lo'")).toBe(0);
+    expect(await turnsOf('')).toBe(0);
+    expect(await turnsOf(Array(1_000).fill("interface == 'lo'").join(' OR '))).toBe(15);
+    expect(await turnsOf(`interface IN [${Array(1_000).fill("'lo'").join(' ')}]`)).toBe(3);
+    expect(await turnsOf(Array(100).fill("interface =~ '[l]o'").join(' AND '))).toBe(99);
+    expect(await turnsOf(Array(100).fill("(interface =~ '[l]o')").join(' AND '))).toBe(99);
+  });
+
+  it('refuses as compiling at once does', async () => {
+    await expect(compileConditionInTurns("interface == 'lo' AND foo == 1", () => undefined)).rejects.toMatchObject({
+      offset: 22,
+      code: 'FILTER_INVALID',
+    });
   });
 });
