@@ -1,7 +1,7 @@
 /** Composition root: builds the parts and gives their order to the supervisor; no logic. */
 import { mkdir } from 'node:fs/promises';
 
-import { type Clock, type Component, type Log, Supervisor, systemClock } from '#core';
+import { type Clock, type Component, type Log, Supervisor, systemClock, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
 import { createClaimService } from './claims.ts';
@@ -30,10 +30,13 @@ export interface ControlPlane {
   readonly api: HttpApi;
 }
 
+/** Hooks are refused or accepted here, so that CEL is always there. */
+const words = await withCel(vocabulary);
+
 export function createControlPlane({ config, log, clock = systemClock }: ControlPlaneOptions): ControlPlane {
   const files = dataFiles(config.data);
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
-  const directory = new HookDirectory({ directory: config.hooks, vocabulary, log, clock });
+  const directory = new HookDirectory({ directory: config.hooks, vocabulary: words, log, clock });
   const hooks = new HookRegistry({ directory, store, log });
   const sidecars = new SidecarRegistry(clock);
   const server = createGrpcServer({
@@ -45,7 +48,7 @@ export function createControlPlane({ config, log, clock = systemClock }: Control
     ],
     log,
   });
-  const parts = { hooks, sidecars, store, vocabulary, clock, log };
+  const parts = { hooks, sidecars, store, vocabulary: words, clock, log };
   const api = new HttpApi({ ...parts, listen: config.api, tokenFile: files.token, addressFile: files.apiAddress });
 
   const supervisor = new Supervisor(log);

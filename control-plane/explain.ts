@@ -1,9 +1,18 @@
 /** Why a hook would run for an event or not, as data; `hooks test` prints it. */
-import { compileCondition, durationText, type Explanation, FIELDS, type Hook, hookId, type TrotlineEvent } from '#core';
+import {
+  compileCondition,
+  durationText,
+  type Explanation,
+  FIELDS,
+  type Hook,
+  hookId,
+  loadCel,
+  type TrotlineEvent,
+} from '#core';
 
 /** One thing that must hold before the hook runs. */
 export interface ExplainedPart {
-  readonly part: 'enabled' | 'source' | 'eventTypes' | 'condition';
+  readonly part: 'enabled' | 'source' | 'eventTypes' | 'condition' | 'cel';
   /** What the hook says; '' where it says nothing. */
   readonly says: string;
   readonly holds: boolean;
@@ -38,9 +47,15 @@ export interface HookExplanation {
 }
 
 /** Evaluates every part, also those behind one that does not hold. */
-export function explainHook(hook: Hook, event: TrotlineEvent): HookExplanation {
+export async function explainHook(hook: Hook, event: TrotlineEvent): Promise<HookExplanation> {
   const { spec } = hook;
-  const parts = [enabledPart(hook), sourcePart(hook, event), typesPart(hook, event), conditionPart(hook, event)];
+  const parts = [
+    enabledPart(hook),
+    sourcePart(hook, event),
+    typesPart(hook, event),
+    conditionPart(hook, event),
+    ...(spec.cel === undefined ? [] : [await celPart(spec.cel, event)]),
+  ];
   const { id, type, subject, node, time } = event;
   return {
     hook: hookId(hook),
@@ -73,6 +88,11 @@ function typesPart({ spec: { eventTypes } }: Hook, event: TrotlineEvent): Explai
 function conditionPart({ spec: { condition } }: Hook, event: TrotlineEvent): ExplainedPart {
   const tree = compileCondition(condition).explain(event);
   return { part: 'condition', says: condition, holds: tree.value, why: '', tree };
+}
+
+async function celPart(cel: string, event: TrotlineEvent): Promise<ExplainedPart> {
+  const tree = (await loadCel())(cel).explain(event);
+  return { part: 'cel', says: cel, holds: tree.value, why: tree.failed ?? '', tree };
 }
 
 /** What makes one incident of a node-local source, where the hook does not say. */

@@ -59,6 +59,13 @@ export const EventHookSpec = Type.Object(
       description: 'Which events, canonical (netlink.link-deleted) or short (link-deleted); empty: all.',
     }),
     condition: Type.String({ default: '', description: 'Filter language, any event field; empty: always.' }),
+    // Optional, not empty by default: hooks without it stay what they are for older sidecars.
+    cel: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'CEL over event.FIELD; beside a condition, both must hold. Default: always.',
+      }),
+    ),
     enabled: Type.Boolean({ default: true, description: 'Whether the hook takes events.' }),
     mode: Choice(['enforce', 'audit'], {
       default: 'enforce',

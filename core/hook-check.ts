@@ -1,6 +1,7 @@
-import { errorText, type Issue } from './errors.ts';
+import { type CompileCel, loadCel } from './cel/index.ts';
+import { AppError, errorText, type Issue } from './errors.ts';
 import { EventHookSpec, type HookForm } from './event-hook.ts';
-import { compileCondition, FIELDS, FilterError } from './filter/index.ts';
+import { compileCondition, type Condition, FIELDS, FilterError } from './filter/index.ts';
 import { didYouMean } from './nearest.ts';
 import { deepFreeze, isObject } from './pointer.ts';
 import { checkConfig, type ObjectSchema } from './schema.ts';
@@ -9,6 +10,13 @@ import { checkConfig, type ObjectSchema } from './schema.ts';
 export interface Vocabulary {
   readonly actions: ReadonlyMap<string, ObjectSchema>;
   readonly sources: ReadonlyMap<string, readonly string[]>;
+  /** Checks `cel`; without it, a hook that has `cel` is refused. */
+  readonly cel?: CompileCel;
+}
+
+/** The vocabulary of who checks hooks: with CEL, which is loaded for it. */
+export async function withCel(vocabulary: Vocabulary): Promise<Vocabulary> {
+  return { ...vocabulary, cel: await loadCel() };
 }
 
 export interface CheckedSpec {
@@ -34,7 +42,10 @@ export function checkHookSpec(input: unknown, form: HookForm, vocabulary: Vocabu
     typeof type === 'string' ? canonicalType(type, index, source, vocabulary, issues) : '',
   );
   checkSource(source, vocabulary, issues);
-  if (typeof part.condition === 'string') checkCondition(part.condition, issues, warnings);
+  if (typeof part.condition === 'string')
+    checkCondition('condition', part.condition, compileCondition, issues, warnings);
+  if (typeof part.cel === 'string' && part.cel !== '')
+    checkCondition('cel', part.cel, vocabulary.cel ?? noCel, issues, warnings);
   if (isObject(part.dedup)) checkDedupKey(listOf(part.dedup.key), issues);
   const actions = listOf(part.actions).map((action, index) => checkAction(action, index, form, vocabulary, issues));
 
@@ -112,10 +123,20 @@ function shortName(eventType: string): string {
   return eventType.slice(eventType.indexOf('.') + 1);
 }
 
-function checkCondition(text: string, issues: Placed[], warnings: Placed[]): void {
-  const path = '/condition';
+function noCel(): never {
+  throw new AppError('STATE_ILLEGAL', 'CEL cannot be checked here');
+}
+
+function checkCondition(
+  key: 'condition' | 'cel',
+  text: string,
+  compile: (text: string) => Condition,
+  issues: Placed[],
+  warnings: Placed[],
+): void {
+  const path = `/${key}`;
   try {
-    for (const { offset, message } of compileCondition(text).warnings) warnings.push({ path, message, offset });
+    for (const { offset, message } of compile(text).warnings) warnings.push({ path, message, offset });
   } catch (error) {
     if (error instanceof FilterError)
       issues.push(...error.all.map(({ message, expected, offset }) => ({ path, message, expected, offset })));

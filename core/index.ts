@@ -8,6 +8,7 @@ export {
   LEASE_MS,
   REJECTED_WINDOW_MS,
 } from './claim.ts';
+export { type CompileCel, loadCel } from './cel/index.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { placeInExcerpt, readDocuments, type SourceDocument } from './documents.ts';
 export { durationMs, durationText } from './duration.ts';
@@ -52,7 +53,7 @@ export {
   FIELDS,
   FilterError,
 } from './filter/index.ts';
-export { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.ts';
+export { type CheckedSpec, checkHookSpec, type Vocabulary, withCel } from './hook-check.ts';
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
 export { eventHookJsonSchema } from './json-schema.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';

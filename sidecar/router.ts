@@ -1,6 +1,6 @@
-import { compileCondition, type Hook, hookId, type TrotlineEvent } from '#core';
+import { compileConditionInTurns, type Condition, type Hook, hookId, loadCel, type TrotlineEvent } from '#core';
 
-/** A hook with its condition compiled: what the router asks and the runner carries out. */
+/** A hook with its conditions compiled: what the router asks and the runner carries out. */
 export interface RoutedHook {
   readonly id: string;
   readonly hook: Hook;
@@ -8,16 +8,29 @@ export interface RoutedHook {
 }
 
 export interface Router {
-  /** The hooks whose source, type and condition hold, in the order of the set; empty: unmatched. Never throws. */
+  /** The hooks whose source, type and conditions hold, in the order of the set; empty: unmatched. Never throws. */
   route(event: TrotlineEvent): readonly RoutedHook[];
 }
 
 const NONE: readonly RoutedHook[] = [];
 
-/** Throws a FilterError when the condition is none; it was checked at the door, so that is a defect or a version skew. */
-export function compileHook(hook: Hook): RoutedHook {
-  const condition = compileCondition(hook.spec.condition);
-  return { id: hookId(hook), hook, matches: condition.matches };
+/**
+ * Throws a FilterError when the condition is none; it was checked at the door, so that is a defect or a version skew.
+ * `turn` is awaited where a long condition has held the event loop for long enough.
+ */
+export async function compileHook(
+  hook: Hook,
+  turn: () => Promise<void> | undefined = () => undefined,
+): Promise<RoutedHook> {
+  const { condition, cel } = hook.spec;
+  const own = await compileConditionInTurns(condition, turn);
+  return { id: hookId(hook), hook, matches: cel === undefined ? own.matches : both(own, (await loadCel())(cel)) };
+}
+
+/** The condition first: it is the cheaper one. */
+function both(condition: Condition, cel: Condition): RoutedHook['matches'] {
+  if (condition.text === '') return cel.matches;
+  return (event) => condition.matches(event) && cel.matches(event);
 }
 
 /** Indexes enabled hooks by source and type; the candidates of a type are found once, when its first event comes. */

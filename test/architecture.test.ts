@@ -25,6 +25,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/sdk-trace': ['core/telemetry.ts'],
   '@opentelemetry/sdk-node': [],
   '@grpc/grpc-js': ['proto/gen', 'sidecar/control-link.ts', 'control-plane'],
+  '@marcbachmann/cel-js': ['core/cel'],
   re2js: ['core/filter/pattern.ts'],
   yaml: ['core', 'control-plane/cli'],
 };

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { eventHookJsonSchema, EventHookSpec, FIELDS, readHookFile } from '#core';
+import { eventHookJsonSchema, EventHookSpec, FIELDS, readHookFile, withCel } from '#core';
 import { actions, sources } from '#plugins';
 import { vocabulary } from '#plugins/schemas';
 
@@ -152,10 +152,12 @@ const HOOK_OF_ACTIONS =
   'apiVersion: trotline.dev/v1alpha1\nkind: EventHook\nmetadata: { name: example }\nspec:\n  actions:\n';
 
 /** A document of any kind that Trotline reads; a list of actions stands for a hook with them. */
+const words = await withCel(vocabulary);
+
 function readYaml(text: string, at: string): void {
   if (text.startsWith('version: 1\n')) return void parsePolicy(text, at);
   const whole = text.startsWith('- type:') ? `${HOOK_OF_ACTIONS}${text.replaceAll(/^/gm, '    ')}` : text;
-  const { hooks, refused, warnings } = readHookFile(whole, at, vocabulary);
+  const { hooks, refused, warnings } = readHookFile(whole, at, words);
   expect(refused).toEqual([]);
   expect(warnings).toEqual([]);
   expect(hooks.length).toBeGreaterThan(0);

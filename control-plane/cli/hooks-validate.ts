@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
-import { AppError, errorText, hookId } from '#core';
+import { AppError, errorText, hookId, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
 import { readDirectory } from '../config/hook-directory.ts';
@@ -19,7 +19,7 @@ export function addValidateCommand(hooks: Command, context: Context): void {
   examples(validate, 'trotline hooks validate hooks/net.yaml', 'trotline hooks validate /etc/trotline/hooks -o json');
   validate.action(async (paths: readonly string[], { output }: OutputOption) => {
     const files = (await Promise.all(paths.map(filesAt))).flat();
-    const { hooks: accepted, refused, warnings } = readHookFiles(files, vocabulary, NO_HOOK_FILES);
+    const { hooks: accepted, refused, warnings } = readHookFiles(files, await withCel(vocabulary), NO_HOOK_FILES);
     const { terminal } = context;
     context.exitCode = refused.length > 0 ? 2 : 0;
     if (output === 'json' || output === 'yaml') {

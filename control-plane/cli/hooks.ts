@@ -78,6 +78,7 @@ const HOOKS: Listing<HookView> = {
     { title: 'ENABLED', value: enabledText, colour: ({ enabled }) => (enabled ? 'green' : 'yellow') },
     { title: 'SOURCE', value: ({ spec }) => spec.source || 'all' },
     { title: 'CONDITION', value: ({ spec }) => spec.condition || '-', max: 48 },
+    { title: 'CEL', value: ({ spec }) => spec.cel ?? '-', max: 48, wide: true },
     { title: 'ACTIONS', value: actionsText, max: 40 },
     {
       title: 'NODES',
@@ -101,6 +102,7 @@ const HOOKS: Listing<HookView> = {
     source: hook.spec.source,
     eventTypes: hook.spec.eventTypes.join(','),
     condition: hook.spec.condition,
+    cel: hook.spec.cel ?? '',
     mode: hook.spec.mode,
     run: hook.spec.run,
     actions: actionsText(hook),

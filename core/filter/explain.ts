@@ -1,6 +1,7 @@
 import type { Scalar, TrotlineEvent } from '../event.ts';
 import { predicate } from './compile.ts';
 import { printable } from './errors.ts';
+import type { Field } from './fields.ts';
 import type { FieldNode, Node } from './syntax.ts';
 
 /** Why a condition holds or not: one node for each AND, OR, NOT and comparison, in the order of the text. */
@@ -10,6 +11,8 @@ export interface Explanation {
   readonly value: boolean;
   /** What the event has for the fields that stand right here: `interface is 'veth0', netlink.link.mtu is absent`. */
   readonly actual?: string;
+  /** Why evaluating ended without an answer, which counts as false. */
+  readonly failed?: string;
   readonly children: readonly Explanation[];
 }
 
@@ -20,7 +23,7 @@ export function explain(text: string, node: Node, event: TrotlineEvent): Explana
   return {
     text: text.slice(node.start, node.end),
     value: valueOf(node, children, event),
-    ...(fields.length === 0 ? {} : { actual: fields.map((field) => actual(field, event)).join(', ') }),
+    ...(fields.length === 0 ? {} : { actual: fields.map(({ field }) => actualText(field, event)).join(', ') }),
     children,
   };
 }
@@ -50,7 +53,8 @@ function valueOf(node: Node, children: readonly Explanation[], event: TrotlineEv
   return predicate(node)(event);
 }
 
-function actual({ field }: FieldNode, event: TrotlineEvent): string {
+/** What the event has for a field, safe to print. */
+export function actualText(field: Field, event: TrotlineEvent): string {
   return `${field.name} is ${shown(field.read(event))}`;
 }
 

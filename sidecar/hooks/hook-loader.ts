@@ -28,6 +28,8 @@ export interface HookLoaderOptions {
   readonly log: Log;
 }
 
+type Slice = ReturnType<typeof createSlices>;
+
 /** What a set has beside the hooks that are to be loaded. */
 interface Beside {
   readonly kept: readonly HookRuntime[];
@@ -86,7 +88,7 @@ export class HookLoader {
     const slice = createSlices();
     for (const hook of hooks) {
       await slice();
-      const { runtime, failure } = await this.#load(hook);
+      const { runtime, failure } = await this.#load(hook, slice);
       if (runtime) runtimes.push(runtime);
       fates.push({ hook, failure });
     }
@@ -99,19 +101,19 @@ export class HookLoader {
     return fates;
   }
 
-  async #load(hook: Hook): Promise<{ runtime: HookRuntime | undefined; failure: string | null }> {
+  async #load(hook: Hook, slice: Slice): Promise<{ runtime: HookRuntime | undefined; failure: string | null }> {
     const running = this.#options.set.get(hookId(hook));
     if (running?.hook.digest === hook.digest) return { runtime: running, failure: null };
     try {
-      return { runtime: await this.#create(hook), failure: null };
+      return { runtime: await this.#create(hook, slice), failure: null };
     } catch (error) {
       this.#options.log.warn({ hook: hookId(hook), error: errorText(error) }, 'hook failed');
       return { runtime: running, failure: errorText(error) };
     }
   }
 
-  async #create(hook: Hook): Promise<HookRuntime> {
-    const compiled = compileHook(hook);
+  async #create(hook: Hook, slice: Slice): Promise<HookRuntime> {
+    const compiled = await compileHook(hook, slice);
     const lives: Lifecycle[] = [];
     const actions: ActionInstance[] = [];
     const stop = async (): Promise<void> => {

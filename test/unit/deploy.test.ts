@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
+import { withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
 import { NO_HOOK_FILES, readHookFiles } from '../../control-plane/config/hook-files.ts';
@@ -15,6 +16,8 @@ const files = globSync(`${examples}**/*.{yaml,yml}`).sort();
 const documents = files.filter((file) => !file.endsWith('/policy.yaml'));
 const scripts = globSync(`${examples}**/*.sh`).sort();
 
+const words = await withCel(vocabulary);
+
 describe('deploy/examples', () => {
   it('has hooks of both forms and scripts', () => {
     expect(documents.length).toBeGreaterThanOrEqual(4);
@@ -22,7 +25,7 @@ describe('deploy/examples', () => {
   });
 
   it.each(documents)('%s is accepted without a warning', (file) => {
-    const read = readHookFiles([{ file, text: readFileSync(file, 'utf8') }], vocabulary, NO_HOOK_FILES);
+    const read = readHookFiles([{ file, text: readFileSync(file, 'utf8') }], words, NO_HOOK_FILES);
     expect(read.refused).toEqual([]);
     expect(read.warnings).toEqual([]);
     expect(read.hooks.length).toBeGreaterThan(0);

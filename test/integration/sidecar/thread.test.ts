@@ -32,6 +32,33 @@ describe('the thread from a source to the history', () => {
     expect(node?.stored).toEqual({ 'trotline/all': { delivered: 3 } });
   });
 
+  it('acts only where condition and cel both hold', async () => {
+    let source: SourceContext | undefined;
+    const acted: string[] = [];
+    await using thread = await startThread({
+      hooks: {
+        'a.yaml': hookYaml('both', {
+          spec: `condition: "netlink.link.mtu > 1", cel: 'event.netlink.link.mtu < 4 && event.interface.matches("^number[0-9]$")'`,
+        }),
+      },
+      sources: [manualSource((context) => void (source = context))],
+      actions: [
+        testAction(({ interface: name }) => {
+          acted.push(name);
+          return Promise.resolve({ status: 'delivered' });
+        }),
+      ],
+    });
+    const absent = { attributes: {} };
+    await source?.emit([1, 2, 3, 4, 5].map((number) => numberedDraft(number, number === 5 ? absent : {})));
+    await eventually(async () => {
+      const [node] = await thread.ledger();
+      expect(node?.ledger.sources[0]).toMatchObject({ heard: 5, unmatched: 3, routed: 2 });
+      expect(node?.stored).toEqual({ 'trotline/both': { delivered: 2 } });
+    });
+    expect(acted).toEqual(['number2', 'number3']);
+  });
+
   it('answers one incident once in its window', async () => {
     let source: SourceContext | undefined;
     let runs = 0;

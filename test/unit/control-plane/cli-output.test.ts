@@ -216,15 +216,27 @@ describe('live lines', () => {
 });
 
 describe('asking why', () => {
-  it('prints each part with its mark and its reason', () => {
+  it('prints each part with its mark and its reason', async () => {
     const spec = `  eventTypes: [link-deleted]\n  condition: "interface =~ 'veth.*' AND message_type == 17"\n  limit: { count: 30, per: 1m }`;
     const hook = readTexts({ 'a.yaml': eventHook('veth-gone', spec) }).hooks[0]!;
-    const text = renderExplanation(explainHook(hook, storedEvent(1).event), capture());
+    const text = renderExplanation(await explainHook(hook, storedEvent(1).event), capture());
     expect(text).toMatch(/^veth-gone: would NOT run for link-changed veth3 \(/);
     expect(text).toMatch(/eventTypes +link-deleted +✗ {2}the event is link-changed\n/);
     expect(text).toMatch(/└─ interface =~ 'veth\.\*' +✔ {2}interface is 'veth3'\n/);
     expect(text).toMatch(/└─ message_type == 17 +✗ {2}message_type is 16\n/);
     expect(text).toContain('script /bin/true, at most 30 per 1m on a node, no deduplication');
+  });
+
+  it('says of cel what the event has, and why it ended without an answer', async () => {
+    const lines = async (cel: string) => {
+      const hook = readTexts({ 'a.yaml': eventHook('a', `  cel: ${cel}`) }).hooks[0]!;
+      return renderExplanation(await explainHook(hook, storedEvent(1).event), capture());
+    };
+    expect(await lines('event.interface == "veth3"')).toMatch(/cel +event\.interface == "veth3" +✔\n/);
+    expect(await lines('event.interface == "lo"')).toMatch(
+      /cel +event\.interface == "lo" +✗ {2}interface is 'veth3'\n/,
+    );
+    expect(await lines('event.message_type / 0 == 1')).toMatch(/would NOT run[^]+cel .+✗ {2}division by zero\n/);
   });
 });
 

@@ -1,5 +1,5 @@
 /** What tests of the control plane share: hooks as texts, a store in memory, a silent log. */
-import { createLog, type Vocabulary } from '#core';
+import { createLog, type Vocabulary, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
 import {
@@ -20,7 +20,7 @@ import type {
 } from '../../../control-plane/store/types.ts';
 
 export const silent = createLog('silent');
-export const words: Vocabulary = vocabulary;
+export const words: Vocabulary = await withCel(vocabulary);
 
 /** An EventHook document with one script action. */
 export function eventHook(name: string, spec = ''): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { checkHookSpec } from '#core';
+import { checkHookSpec, withCel } from '#core';
 
 import { vocabulary } from './kit.ts';
 
@@ -119,5 +119,34 @@ describe('checking a spec', () => {
     const { spec, warnings } = checkHookSpec({ actions, condition: 'NOT interface' }, 'EventHook', vocabulary);
     expect(spec).not.toBeNull();
     expect(warnings).toMatchObject([{ path: '/condition', offset: 4 }]);
+  });
+});
+
+describe('cel of a hook', () => {
+  const cel = 'event.interfce == "x" &&\n event.foo == 1';
+
+  it('is refused with every problem and its place', async () => {
+    const { issues } = checkHookSpec({ actions, cel }, 'EventHook', await withCel(vocabulary));
+    expect(issues).toMatchObject([
+      { path: '/cel', offset: 0, message: 'unknown field interfce (did you mean interface?)' },
+      { path: '/cel', offset: 26, message: 'unknown field foo' },
+    ]);
+  });
+
+  it('is checked beside the condition, and warned of', async () => {
+    const spec = { actions, condition: 'foo == 1', cel: 'event.netlink.ct.mark == 1' };
+    const { issues, warnings } = checkHookSpec(spec, 'EventHook', await withCel(vocabulary));
+    expect(issues).toMatchObject([{ path: '/condition' }]);
+    expect(warnings).toMatchObject([{ path: '/cel', offset: 0, message: expect.stringContaining('no source sets') }]);
+  });
+
+  it('is not empty, and not accepted unchecked', async () => {
+    expect(checkHookSpec({ actions, cel: '' }, 'EventHook', await withCel(vocabulary)).issues).toMatchObject([
+      { path: '/cel' },
+    ]);
+    expect(checkHookSpec({ actions, cel: 'true' }, 'EventHook', vocabulary).issues).toMatchObject([
+      { path: '/cel', message: 'CEL cannot be checked here' },
+    ]);
+    expect(checkHookSpec({ actions }, 'EventHook', vocabulary).spec).not.toHaveProperty('cel');
   });
 });

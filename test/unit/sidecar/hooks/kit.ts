@@ -1,12 +1,11 @@
 /** One hook's runner over a real journal, with a clock that the test moves and actions that do as told. */
 import type { Action, AttemptRecord, OutcomeRecord, Result } from '#core';
-import { createHook, EventHookSpec, parseConfig } from '#core';
+import { compileCondition, createHook, EventHookSpec, hookId, parseConfig } from '#core';
 
 import type { Claims, Grant } from '../../../../sidecar/claims/claims.ts';
 import { HookSet } from '../../../../sidecar/hooks/hook-set.ts';
 import type { ActionInstance, HookRuntime } from '../../../../sidecar/hooks/runtime.ts';
 import { Places } from '../../../../sidecar/places.ts';
-import { compileHook } from '../../../../sidecar/router.ts';
 import { eventOf, silentLog } from '../../../kit/action-context.ts';
 import { bootClockOf, startedJournal, temporaryFolder, testClock, turns } from '../kit.ts';
 
@@ -90,7 +89,9 @@ export async function bench(options: { folder?: string } = {}) {
         origin: null,
       });
       return {
-        ...compileHook(hook),
+        id: hookId(hook),
+        hook,
+        matches: compileCondition(hook.spec.condition).matches,
         actions: handles.map((handle, index) => ({ index, type: 'script', action: { handle }, places })),
         stop: () => Promise.resolve(void stopped.push(version)),
       };
