@@ -15,14 +15,37 @@ import {
   type OutputOption,
   outputOption,
 } from './command.ts';
+import { answerLines } from './hooks-test-lines.ts';
 import { renderData, safe, type Terminal, timeText, widthOf } from './output.ts';
 
+interface TestOptions {
+  readonly event?: string;
+  readonly jsonl?: boolean;
+}
+
 export function addTestCommand(hooks: Command, context: Context): void {
-  const test = hooks.command('test <hook>').description('why a hook would run for an event, or not');
-  test.requiredOption('-e, --event <event>', 'an id, "last", a file with an event as JSON, or - for stdin');
+  const test = hooks.command('test [hook]').description('why a hook would run for an event, or not');
+  test.option('-e, --event <event>', 'an id, "last", a file with an event as JSON, or - for stdin');
+  test.option('--jsonl', 'answer lines {"expression", "event"} of stdin, without a control plane');
   test.addOption(dataOption()).addOption(outputOption());
-  examples(test, 'trotline hooks test veth-gone --event last', 'trotline hooks test veth-gone --event event.json');
-  test.action(async (hook: string, options: DataOption & OutputOption & { event: string }) => {
+  examples(test, 'trotline hooks test veth-gone --event last', 'trotline hooks test --jsonl < lines.jsonl');
+  test.action(async (hook: string | undefined, options: DataOption & OutputOption & TestOptions) => {
+    if (options.jsonl) {
+      if (hook !== undefined || options.event !== undefined)
+        throw new AppError(
+          'USAGE',
+          '--jsonl has its expressions and events on stdin, expected neither a hook nor --event',
+        );
+      const { answered, unreadable } = await answerLines(process.stdin, (line) => context.terminal.out(line));
+      if (unreadable > 0) context.terminal.err(`${unreadable} of ${answered} lines could not be read\n`);
+      context.exitCode = unreadable > 0 ? 2 : 0;
+      return;
+    }
+    if (hook === undefined || options.event === undefined)
+      throw new AppError(
+        'USAGE',
+        `${hook === undefined ? 'a hook' : '--event'} is missing, expected HOOK --event EVENT, or --jsonl`,
+      );
     const client = await openClient(options, context);
     const explanation = await client.send<HookExplanation>('POST', '/v1/hooks/test', {
       hook,
