@@ -1,4 +1,4 @@
-import { compileCondition, FIELDS, FilterError } from '../../../../core/filter/index.ts';
+import { compileCondition, type Condition, FIELDS, FilterError } from '../../../../core/filter/index.ts';
 import { eventWith } from './kit.ts';
 
 const SEEDS = [
@@ -41,6 +41,15 @@ const PIECES = [
   '\\x{10FFFF}',
   ...FIELDS.keys(),
 ];
+
+/** A language whose compiler is given hostile texts. */
+export interface Language {
+  readonly compile: (text: string) => Condition;
+  readonly seeds: readonly string[];
+  readonly pieces: readonly string[];
+}
+export const CONDITIONS: Language = { compile: compileCondition, seeds: SEEDS, pieces: PIECES };
+
 const EVENT = eventWith({
   interface: 'veth0',
   message_type: 16,
@@ -60,13 +69,14 @@ export interface Fuzzed {
  * that fails by anything but a FilterError, whose error points outside the text, or that is explained differently than
  * it is matched.
  */
-export function fuzz(cases: number, seed: number): Fuzzed {
+export function fuzz(cases: number, seed: number, language: Language = CONDITIONS): Fuzzed {
   const below = randomBelow(seed);
   const result: Fuzzed = { accepted: 0, refused: 0 };
   for (let i = 0; i < cases; i++) {
-    const text = below(4) === 0 ? randomText(below) : mutated(SEEDS[below(SEEDS.length)]!, below);
+    const { seeds, pieces } = language;
+    const text = below(4) === 0 ? randomText(pieces, below) : mutated(seeds[below(seeds.length)]!, pieces, below);
     try {
-      if (accepts(text)) result.accepted++;
+      if (accepts(text, language)) result.accepted++;
       else result.refused++;
     } catch (cause) {
       throw new Error(`case ${i} of seed ${seed}: ${JSON.stringify(text)}`, { cause });
@@ -75,9 +85,9 @@ export function fuzz(cases: number, seed: number): Fuzzed {
   return result;
 }
 
-function accepts(text: string): boolean {
+function accepts(text: string, { compile }: Language): boolean {
   try {
-    const condition = compileCondition(text);
+    const condition = compile(text);
     if (condition.matches(EVENT) !== condition.explain(EVENT).value) throw new Error('explained differently');
     return true;
   } catch (error) {
@@ -95,16 +105,16 @@ function accepts(text: string): boolean {
   }
 }
 
-function randomText(below: (limit: number) => number): string {
-  return Array.from({ length: below(12) }, () => PIECES[below(PIECES.length)]).join(below(2) === 0 ? '' : ' ');
+function randomText(pieces: readonly string[], below: (limit: number) => number): string {
+  return Array.from({ length: below(12) }, () => pieces[below(pieces.length)]).join(below(2) === 0 ? '' : ' ');
 }
 
-function mutated(text: string, below: (limit: number) => number): string {
+function mutated(text: string, pieces: readonly string[], below: (limit: number) => number): string {
   let result = text;
   for (let changes = 1 + below(3); changes > 0; changes--) {
     const at = below(result.length + 1);
     const until = at + below(3) * below(8);
-    result = result.slice(0, at) + (below(2) === 0 ? PIECES[below(PIECES.length)]! : '') + result.slice(until);
+    result = result.slice(0, at) + (below(2) === 0 ? pieces[below(pieces.length)]! : '') + result.slice(until);
   }
   return result;
 }
