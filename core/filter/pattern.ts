@@ -23,7 +23,8 @@ function regularTest(pattern: string): TextTest {
   if (estimatedSize(pattern) > LARGEST_PROGRAM) return tooLarge(pattern);
   const regular = parsed(pattern);
   if (regular.programSize() > LARGEST_PROGRAM) return tooLarge(pattern);
-  return (text) => regular.test(text);
+  const possible = prefixTest(pattern);
+  return possible === null ? (text) => regular.test(text) : (text) => possible(text) && regular.test(text);
 }
 
 /** Alternatives of plain text need no program. */
@@ -88,6 +89,18 @@ const LITERAL = new RegExp(String.raw`^(\^?)(${ANYTHING})(${CHARACTER}*)(${ANYTH
 const GROUP = new RegExp(String.raw`^(\^?${ANYTHING})\((?:\?:)?((?:${CHARACTER}|\|)*)\)(${ANYTHING}\$?)$`);
 /** From here on one pass of the automaton is cheaper than a search for each. */
 const MOST_LITERALS = 8;
+
+/** A pattern that begins with plain text, or with a choice of plain texts, that must be there once. */
+const PREFIXED = new RegExp(
+  String.raw`^(\^?)(\((?:\?:)?(?:${CHARACTER}+\|)*${CHARACTER}+\)|${CHARACTER}+)(?![*+?{])[^|]+$`,
+  'u',
+);
+
+/** A string search without which the pattern cannot match: most texts need no automaton to be refused. */
+function prefixTest(pattern: string): TextTest | null {
+  const [, caret, prefix] = PREFIXED.exec(pattern) ?? [];
+  return prefix === undefined ? null : literalTest(`${caret}${prefix}`, MOST_LITERALS);
+}
 
 /** The string search that gives the same answers as the pattern, or null when there is none. */
 function literalTest(pattern: string, most: number): TextTest | null {

@@ -68,17 +68,26 @@ describe('N8: regular expressions', () => {
       '\n',
       'é',
       '\\',
+      '[ab]',
+      '+',
+      '?',
+      '*',
+      '{2}',
+      '{0}',
+      '😀',
+      '(a|b)',
+      String.raw`\pL`,
     );
     const pattern = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
     const framed = fc
       .tuple(
         fc.constantFrom('', '^', '.*'),
         fc.array(fc.constantFrom('a', 'b', 'ab', '', String.raw`\.`), { maxLength: 4 }),
-        fc.constantFrom('', '$', '.*', '$.*', '.*$'),
+        fc.constantFrom('', '$', '.*', '$.*', '.*$', '[ab]', '[ab]+$', '?b', '{2}.', '(a)*', '|b', '[^a]{1,2}', '+'),
       )
       .map(([before, words, after]) => `${before}(${words.join('|')})${after}`);
     const text = fc
-      .array(fc.constantFrom('a', 'b', '.', '|', '\n', 'é', '\\', '\r'), { maxLength: 6 })
+      .array(fc.constantFrom('a', 'b', '.', '|', '\n', 'é', '\\', '\r', '😀'), { maxLength: 6 })
       .map((pieces) => pieces.join(''));
     fc.assert(
       fc.property(fc.oneof(pattern, framed), fc.array(text, { minLength: 1, maxLength: 8 }), (source, texts) => {
@@ -95,7 +104,7 @@ describe('N8: regular expressions', () => {
           ),
         ).toEqual(expected);
       }),
-      { numRuns: 10_000 },
+      { numRuns: 20_000 },
     );
   });
 
