@@ -1,13 +1,10 @@
 import { AppError, type Component, type Ended, errorText, isObject, type Log, type Program } from '#core';
 import { Spawner, type SpawnerOptions } from '#native';
 
-import { Places } from './places.ts';
 import type { NodePolicy } from './policy.ts';
 import { identityOf } from './program-user.ts';
 import { checkScript, type ScriptVerdict } from './script-check.ts';
 
-/** Programs that run at a time in one sidecar, first come first served (row N30). */
-const CONCURRENT = 10;
 const OUTPUT_BYTES = 65_536;
 /** A verdict holds for so long: in a storm the check would block the event loop longer than the start itself. */
 const VERDICT_MS = 100;
@@ -23,10 +20,9 @@ export interface ProgramHostOptions {
 
 export type Programs = Pick<Spawner, 'run' | 'stop'>;
 
-/** Runs the programs of all hooks in the one spawner, under the node's policy. */
+/** Runs the programs of all hooks in the one spawner, under the node's policy. How many at a time is the actions' `places`. */
 export class ProgramHost implements Component {
   readonly #options: ProgramHostOptions;
-  readonly #places = new Places();
   readonly #halt = new AbortController();
   /** Verdicts of the last moment. */
   readonly #verdicts = new Map<string, ScriptVerdict>();
@@ -39,13 +35,12 @@ export class ProgramHost implements Component {
   }
 
   /**
-   * Resolves with SIGKILL when the signal aborts, also while the program waits for its turn. Rejects when nothing ran:
+   * Resolves with SIGKILL when the signal aborts, also while the spawner starts. Rejects when nothing ran:
    * POLICY_REFUSED, NATIVE_UNAVAILABLE (not built), PEER_UNAVAILABLE (the spawner cannot serve); with INTERRUPTED when
    * the spawner was lost with the program in it.
    */
   readonly run = async (program: Program, signal: AbortSignal): Promise<Ended> => {
-    const leave = await this.#places.enter('program', CONCURRENT, signal).catch(() => null);
-    if (!leave) return KILLED;
+    if (signal.aborted) return KILLED;
     try {
       this.#check(program);
       const identity = await identityOf(program.user);
@@ -56,8 +51,6 @@ export class ProgramHost implements Component {
       return await spawner.run(request, signal);
     } catch (error) {
       throw hostError(error);
-    } finally {
-      leave();
     }
   };
 

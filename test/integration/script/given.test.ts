@@ -8,6 +8,7 @@ import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { EventDetail } from '../../../control-plane/store/types.ts';
+import { identityOf } from '../../../sidecar/program-user.ts';
 import { hook, nlmon, sh, startScripts } from './kit.ts';
 
 const root = process.getuid?.() === 0;
@@ -17,6 +18,11 @@ if (!root) console.warn('script: the tests of users (N36) are skipped, they need
 function variables(output: string): Record<string, string> {
   const lines = output.split('\0').filter(Boolean);
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+}
+
+/** Of the first line. */
+function numbersOf(output = ''): Set<number> {
+  return new Set((output.split('\n')[0] ?? '').split(' ').map(Number));
 }
 
 describe('what a script is given', () => {
@@ -125,6 +131,61 @@ describe('what a script is given', () => {
       { status: 'rejected', reason: "the node's policy refuses user daemon", output: '' },
     ]);
   });
+
+  it.runIf(root)("N36: are the user's groups or the given one, never the sidecar's; any other is refused", async () => {
+    const [own, ofSidecar] = [process.getgroups?.() ?? [], 54_399];
+    process.setgroups?.([...own, ofSidecar]);
+    try {
+      const users = ['nobody', 'nobody:54322'];
+      await using scripts = await startScripts((folder) => ({
+        scripts: { 'id.sh': sh('id -G; grep -E "^(CapEff|CapPrm|CapAmb|NoNewPrivs)" /proc/self/status') },
+        policy: { users },
+        hooks: {
+          'a.yaml': [...users, 'nobody:0']
+            .map((user, index) => hook(`as-${index}`, [`${folder}/id.sh`], { config: `user: "${user}"` }))
+            .join('---\n'),
+        },
+      }));
+      await scripts.emit();
+      const outputs = await Promise.all(
+        [0, 1, 2].map(async (index) => (await scripts.attempts(3, `as-${index}`))[0] ?? { output: '', reason: '' }),
+      );
+      const { groups } = await identityOf('nobody');
+      expect(numbersOf(outputs[0]?.output)).toEqual(new Set(groups));
+      expect(numbersOf(outputs[1]?.output)).toEqual(new Set([54_322]));
+      for (const { output } of outputs.slice(0, 2)) {
+        expect(output).not.toContain(String(ofSidecar));
+        expect(output).toMatch(/CapPrm:\s0+\nCapEff:\s0+\nCapAmb:\s0+\n/);
+      }
+      expect(outputs[2]).toMatchObject({ reason: "the node's policy refuses user nobody:0", output: '' });
+    } finally {
+      process.setgroups?.(own);
+    }
+  });
+
+  it('are limits that each process of the tree keeps, and is ended by', async () => {
+    await using scripts = await startScripts((folder) => ({
+      scripts: {
+        'limits.sh': sh('sh -c "ulimit -n; ulimit -v; ulimit -t; ulimit -f"'),
+        'spin.sh': sh('while :; do :; done'),
+        'write.sh': sh(`exec dd if=/dev/zero of=${folder}/large 2>/dev/null`),
+      },
+      hooks: {
+        'a.yaml': [
+          hook('limits', [`${folder}/limits.sh`], {
+            config: 'limits: { openFiles: 33, memoryBytes: 8589934592, cpuSeconds: 7, fileBytes: 4096 }',
+          }),
+          hook('spins', [`${folder}/spin.sh`], { config: 'limits: { cpuSeconds: 1 }' }),
+          hook('writes', [`${folder}/write.sh`], { config: 'limits: { fileBytes: 4096 }' }),
+        ].join('---\n'),
+      },
+    }));
+    await scripts.emit();
+    expect(await scripts.attempts(3, 'limits')).toMatchObject([{ output: '33\n8388608\n7\n8\n' }]);
+    expect(await scripts.attempts(3, 'spins')).toMatchObject([{ reason: 'killed by SIGXCPU' }]);
+    expect(await scripts.attempts(3, 'writes')).toMatchObject([{ reason: 'killed by SIGXFSZ' }]);
+    expect(await scripts.text('large')).toHaveLength(4096);
+  });
 });
 
 describe('a hostile interface name', () => {
@@ -175,32 +236,57 @@ describe('a hostile interface name', () => {
   });
 });
 
-describe("a script of nlmon's shape", () => {
+describe('the documented samples', () => {
   const fixtures = fileURLToPath(new URL('../../fixtures/nlmon/', import.meta.url));
-  const python = existsSync('/usr/bin/python3') || existsSync('/usr/local/bin/python3');
-  if (!python) console.warn('script: alert.py is skipped, there is no python3 on the PATH of scripts');
+  const present = (program: string) =>
+    ['/usr/local/bin', '/usr/bin', '/bin'].some((at) => existsSync(`${at}/${program}`));
+  const samples = [
+    ['bash', 'alert.sh'],
+    ['python3', 'alert.py'],
+  ] as const;
+  for (const [program, name] of samples) {
+    if (!present(program)) console.warn(`N44: ${name} is skipped, there is no ${program} on the PATH of scripts`);
+  }
 
-  it.each(['alert.sh', 'alert.py'].filter((name) => python || name !== 'alert.py'))('runs: %s', async (name) => {
+  it.each(samples.filter(([program]) => present(program)))('N44: run as they are: %s', async (_, name) => {
     await using scripts = await startScripts((folder) => ({
-      hooks: { 'a.yaml': nlmon({ name: 'Sample', script: `${folder}/${name}`, timeout_ms: 5000 }) },
+      hooks: {
+        'nlmon.yaml': `nlmon:
+  integration:
+    hooks:
+      - name: "Sample"
+        script: "${folder}/${name}"
+        condition: "message_type IN [16, 17]"
+        timeout_ms: 5000
+        enabled: true
+        async: false
+`,
+      },
     }));
     await copyFile(join(fixtures, name), join(scripts.folder, name));
-    await scripts.emit(1, { time: Date.UTC(2026, 0, 2, 3, 4, 5, 678), interface: 'veth0' });
-    const [attempt] = await scripts.attempts();
-    expect(attempt).toMatchObject({ status: 'delivered', detail: 'exit 0' });
-    const [line, ...rest] = (attempt?.output ?? '').trim().split('\n');
-    expect(line).toBe('[2026-01-02 03:04:05] alert on veth0: message 16, event 1, number 1');
-    expect(rest.map((each) => each.split('=')[0])).toEqual([
-      'NLMON_EVENT_TYPE',
-      'NLMON_INTERFACE',
-      'NLMON_MESSAGE_TYPE',
-      'NLMON_SEQUENCE',
-      'NLMON_TIMESTAMP',
-      'TROTLINE_ATTEMPT',
-      'TROTLINE_DELIVERY_ID',
-      'TROTLINE_EVENT_ID',
-      'TROTLINE_EVENT_TYPE',
-      'TROTLINE_HOOK',
+    const before = localDay();
+    await scripts.emit(1, { time: Date.now(), interface: 'veth0', messageType: 16 });
+    await scripts.emit(1, { time: Date.now(), interface: 'veth0', messageType: 17 });
+    await scripts.emit(1, { time: Date.now(), interface: 'veth0', messageType: 24 });
+    const attempts = await scripts.attempts(2);
+    const lines = attempts.map(({ output }) => output.split('\n')[0]);
+    expect(attempts).toMatchObject([{ detail: 'exit 0' }, { detail: 'exit 0' }]);
+    expect(lines.map((line) => line?.slice(22))).toEqual([
+      'veth0 is new or changed (event 1, number 1)',
+      'veth0 was removed (event 1, number 2)',
     ]);
+    // It may have struck midnight meanwhile.
+    for (const line of lines) expect([before, localDay()]).toContain(line?.slice(1, 11));
+    for (const line of lines) expect(line?.slice(0, 22)).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] $/);
   });
 });
+
+/** Today in this machine's zone, which programs without `TZ` have too. */
+function localDay(): string {
+  const { year, month, day } = Object.fromEntries(
+    new Intl.DateTimeFormat('en', { year: 'numeric', month: '2-digit', day: '2-digit' })
+      .formatToParts(new Date())
+      .map(({ type, value }) => [type, value]),
+  );
+  return `${year}-${month}-${day}`;
+}

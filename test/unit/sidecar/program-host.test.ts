@@ -104,47 +104,6 @@ describe('a program host', () => {
     });
   });
 
-  it('runs ten at a time, first come first served', async () => {
-    const { host, jobs } = hostOf();
-    const runs = Array.from({ length: 13 }, (_, index) => host.run({ ...TRUE, stdin: String(index) }, never));
-    await eventually(() => jobs.length >= 10);
-    for (let ended = 0; ended < 13; ended++) {
-      await eventually(() => jobs.length === Math.min(13, 10 + ended));
-      jobs[ended]!.end();
-    }
-    await Promise.all(runs);
-    expect(jobs.map(({ request }) => Number(request.stdin))).toEqual(Array.from({ length: 13 }, (_, index) => index));
-  });
-
-  it('gives the place of a program that fails to the next', async () => {
-    const { host, jobs } = hostOf();
-    const settled = Promise.allSettled(Array.from({ length: 11 }, () => host.run(TRUE, never)));
-    await eventually(() => jobs.length === 10);
-    for (const { end } of jobs.slice(0, 10)) end(new TypeError('defect'));
-    await eventually(() => jobs.length === 11);
-    jobs[10]!.end();
-    expect((await settled).map(({ status }) => status)).toEqual([
-      ...Array.from({ length: 10 }, () => 'rejected'),
-      'fulfilled',
-    ]);
-  });
-
-  it('takes a program that is aborted out of the line', async () => {
-    const { host, jobs } = hostOf();
-    const lease = new AbortController();
-    const first = Array.from({ length: 10 }, () => host.run(TRUE, never));
-    const aborted = host.run({ ...TRUE, stdin: 'aborted' }, lease.signal);
-    const last = host.run({ ...TRUE, stdin: 'last' }, never);
-    lease.abort();
-    expect(await aborted).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
-    await eventually(() => jobs.length === 10);
-    jobs[0]!.end();
-    await eventually(() => jobs.length === 11);
-    expect(jobs[10]!.request.stdin).toBe('last');
-    for (const { end } of jobs) end();
-    await Promise.all([...first, last]);
-  });
-
   it('runs nothing whose signal is aborted already', async () => {
     const { host, opened } = hostOf();
     expect(await host.run(TRUE, AbortSignal.abort())).toMatchObject({ signal: 'SIGKILL' });
