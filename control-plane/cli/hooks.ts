@@ -1,11 +1,8 @@
 /** `trotline hooks …`: what is in effect, and its switches. */
 import { userInfo } from 'node:os';
 
-import { AppError } from '#core';
-
 import { fullHookId } from '../http/names.ts';
 import type { HooksView, HookView } from '../http/views.ts';
-import type { HookStats } from '../store/types.ts';
 import type { ApiClient } from './client.ts';
 import {
   Command,
@@ -21,10 +18,12 @@ import {
   type WatchOption,
 } from './command.ts';
 import { renderRefused } from './errors.ts';
+import { addStats } from './hooks-stats.ts';
+import { hookPath } from './hook-path.ts';
 import { addTestCommand } from './hooks-test.ts';
 import { addValidateCommand } from './hooks-validate.ts';
 import { showHook } from './hook-text.ts';
-import { duration, isoTime, type Listing, renderData, safe, timeText } from './output.ts';
+import { isoTime, type Listing, renderData, safe } from './output.ts';
 
 export function hooksCommand(context: Context): Command {
   const hooks = examples(new Command('hooks'), 'trotline hooks list', 'trotline hooks validate deploy/examples/hooks');
@@ -166,7 +165,7 @@ function addSwitches(hooks: Command, context: Context): void {
     examples(command, `trotline hooks ${name} veth-gone`, `trotline hooks ${name} veth-gone notify`);
     command.action(async (names: readonly string[], { output, ...options }: DataOption & OutputOption) => {
       const { terminal } = context;
-      const paths = names.map(hookPath);
+      const paths = names.map((each) => hookPath(each));
       const client = await openClient(options, context);
       const views: HookView[] = [];
       for (const path of paths) {
@@ -188,56 +187,3 @@ function addSwitches(hooks: Command, context: Context): void {
     client.send('DELETE', `${path}/override`, body),
   );
 }
-
-export function hookPath(name: string): string {
-  const parts = fullHookId(name).split('/');
-  if (parts.length !== 2 || parts.some((part) => /^\.{0,2}$/.test(part)))
-    throw new AppError('USAGE', `${JSON.stringify(name)} is no hook name, expected NAME or NAMESPACE/NAME`);
-  return `/v1/hooks/${parts.map(encodeURIComponent).join('/')}`;
-}
-
-function addStats(hooks: Command, context: Context): void {
-  const stats = hooks.command('stats [hook]').description('runs of each hook on each node, with their times');
-  stats.addOption(dataOption()).addOption(outputOption()).addOption(watchOption());
-  examples(stats, 'trotline hooks stats', 'trotline hooks stats link-log --watch');
-  stats.action(async (name: string | undefined, options: DataOption & OutputOption & WatchOption) => {
-    const client = await openClient(options, context);
-    const rows = async (): Promise<readonly HookStats[]> => {
-      const all = await client.get<HookStats[]>('/v1/stats');
-      if (name === undefined) return all;
-      const own = all.filter(({ hook }) => hook === fullHookId(name));
-      // One that has not run is a hook none the less; a name that is none is an error.
-      if (own.length === 0) await client.get<HookView>(hookPath(name));
-      return own;
-    };
-    await printList(STATS, rows, options, context);
-  });
-}
-
-const STATS: Listing<HookStats> = {
-  none: 'no hook has run yet',
-  columns: [
-    { title: 'HOOK', value: ({ hook }) => hook.replace(/^trotline\//, '') },
-    { title: 'NODE', value: ({ node }) => node },
-    { title: 'RUNS', value: ({ executions }) => String(executions), align: 'right' },
-    { title: 'OK', value: ({ successes }) => String(successes), align: 'right' },
-    {
-      title: 'FAILED',
-      value: ({ failures }) => String(failures),
-      align: 'right',
-      colour: ({ failures }) => (failures > 0 ? 'red' : undefined),
-    },
-    {
-      title: 'TIMEOUT',
-      value: ({ timeouts }) => String(timeouts),
-      align: 'right',
-      colour: ({ timeouts }) => (timeouts > 0 ? 'red' : undefined),
-    },
-    { title: 'MIN', value: ({ minMs }) => duration(minMs), align: 'right' },
-    { title: 'AVG', value: ({ avgMs }) => duration(avgMs), align: 'right' },
-    { title: 'MAX', value: ({ maxMs }) => duration(maxMs), align: 'right' },
-    { title: 'TOTAL', value: ({ totalMs }) => duration(totalMs), align: 'right', wide: true },
-    { title: 'LAST', value: ({ lastAtMs }) => (lastAtMs === null ? '' : timeText(lastAtMs)), align: 'right' },
-  ],
-  flat: ({ lastAtMs, ...stats }) => ({ ...stats, lastAt: isoTime(lastAtMs) }),
-};

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 
-import { parseConfig } from '#core';
+import { hookId, parseConfig } from '#core';
 
 import type { ApiParts } from './api.ts';
-import { AuditQuery, numbers } from './inputs.ts';
+import { AuditQuery, HookName, numbers, Who } from './inputs.ts';
 import { sidecarView, storedHealth } from './views.ts';
 
 /** Sidecars, ledger, statistics, audit. */
@@ -17,5 +17,13 @@ export function addStatusRoutes(app: FastifyInstance, { hooks, sidecars, store }
   });
   app.get('/v1/ledger', () => store.ledger());
   app.get('/v1/stats', () => store.stats());
+  app.delete('/v1/stats', ({ body }) => store.resetStats(null, parseConfig(Who, body, 'body').who));
+  app.delete('/v1/stats/:namespace/:name', async ({ params, body }) => {
+    const id = hookId(parseConfig(HookName, params, 'path'));
+    const { who } = parseConfig(Who, body, 'body');
+    // A hook that is gone may have left some.
+    if (!(await store.stats()).some(({ hook }) => hook === id)) hooks.hook(id);
+    return store.resetStats(id, who);
+  });
   app.get('/v1/audit', ({ query }) => store.audit(parseConfig(AuditQuery, numbers(query), 'query').limit));
 }

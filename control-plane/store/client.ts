@@ -87,6 +87,7 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
       return () => void tails.delete(listener);
     },
     stats: async () => read().call('stats', null),
+    resetStats: async (hook, who) => write().call('resetStats', { hook, who }),
     ledger: async () => read().call('ledger', null),
     overrides: async () => read().call('overrides', null),
     async setOverride(hook, enabled, who) {

@@ -36,12 +36,19 @@ export interface OverrideRequest {
   readonly who: string;
 }
 
+export interface StatsResetRequest {
+  /** Null: every hook. */
+  readonly hook: string | null;
+  readonly who: string;
+}
+
 /** Answered by the writer, after the commit. */
 export interface WriterCalls {
   claim: Call<readonly ClaimRequestOf[], AddressedAnswer[]>;
   forgetWaiters: Call<string, void>;
   report: Call<ReportRequest, number>;
   setOverride: Call<OverrideRequest, null>;
+  resetStats: Call<StatsResetRequest, HookStats[]>;
   /** Writes the rest of the write-ahead log back, so that it starts anew. */
   checkpoint: Call<null, null>;
   close: Call<null, null>;

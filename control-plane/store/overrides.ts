@@ -9,15 +9,24 @@ import type { AuditRecord, Override } from './types.ts';
 export function createOverrideWriter(database: DatabaseSync, now: () => number): (request: OverrideRequest) => null {
   const set = database.prepare('INSERT OR REPLACE INTO overrides (hook, enabled, who, when_ms) VALUES (?, ?, ?, ?)');
   const remove = database.prepare('DELETE FROM overrides WHERE hook = ?');
-  const note = database.prepare('INSERT INTO audit (when_ms, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)');
+  const note = createAuditWriter(database, now);
   return ({ hook, enabled, who }) => {
     const whenMs = now();
     if (enabled === null) remove.run(hook);
     else set.run(hook, enabled ? 1 : 0, who, whenMs);
     const detail = enabled === null ? 'removed' : `enabled: ${enabled}`;
-    note.run(whenMs, who, 'override', hook, detail);
+    note({ who, act: 'override', subject: hook, detail });
     return null;
   };
+}
+
+/** Returns what writes a record; call it inside the transaction of the act. */
+export function createAuditWriter(
+  database: DatabaseSync,
+  now: () => number,
+): (record: Omit<AuditRecord, 'id' | 'whenMs'>) => void {
+  const note = database.prepare('INSERT INTO audit (when_ms, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)');
+  return ({ who, act, subject, detail }) => void note.run(now(), who, act, subject, detail);
 }
 
 export function readOverrides(database: DatabaseSync): Override[] {

@@ -47,6 +47,11 @@ const STEPS: readonly string[] = [
    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;
    CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;`,
   'ALTER TABLE claims ADD COLUMN settled_until REAL NOT NULL DEFAULT 0;',
+  `ALTER TABLE stats ADD COLUMN timed INTEGER NOT NULL DEFAULT 0;
+   UPDATE stats SET timed = executions;
+   CREATE TABLE durations (
+     hook TEXT NOT NULL, node TEXT NOT NULL, newest BLOB NOT NULL, PRIMARY KEY (hook, node)
+   ) STRICT;`,
 ];
 
 /** Brings the schema to this program's version. Refuses a file of a newer program and a database that is not a store. */

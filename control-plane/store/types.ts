@@ -40,6 +40,8 @@ export interface Store extends Component {
   /** Every stored or pending event and outcome after it was stored, for tails; returns the unsubscribe. */
   subscribe(listener: (summary: EventSummary) => void): () => void;
   stats(): Promise<HookStats[]>;
+  /** Forgets the statistics of a hook on every node (null: of all hooks), and returns them. Writes an audit record. */
+  resetStats(hook: string | null, who: string): Promise<HookStats[]>;
   ledger(): Promise<NodeLedger[]>;
   overrides(): Promise<Override[]>;
   /** Null removes it. Writes an audit record. */
@@ -95,9 +97,14 @@ export interface HookStats {
   readonly failures: number;
   readonly timeouts: number;
   readonly minMs: number | null;
+  /** Of those whose end was seen. */
   readonly avgMs: number | null;
   readonly maxMs: number | null;
   readonly totalMs: number;
+  /** Of the newest 256 whose end was seen. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
   /** When the newest execution began. */
   readonly lastAtMs: number | null;
 }

@@ -6,7 +6,7 @@ import { createLedgerWriter, newOutcomes } from './ledger.ts';
 import { failureOf, type Reply, type ReportRequest, type RequestOf, type WriterCalls } from './messages.ts';
 import { createOverrideWriter } from './overrides.ts';
 import { createRetention } from './retention.ts';
-import { createStatsWriter } from './stats.ts';
+import { createStatsReset, createStatsWriter } from './stats.ts';
 import { serve } from './thread.ts';
 import { createTransactions } from './transaction.ts';
 import { startUpkeep } from './upkeep.ts';
@@ -18,6 +18,7 @@ serve(({ path, retention }, say) => {
   const claims = createClaimStore(database, storeClock());
   const history = createHistoryWriter(database, Date.now);
   const addStats = createStatsWriter(database);
+  const resetStats = createStatsReset(database, Date.now);
   const ledger = createLedgerWriter(database, Date.now);
   const setOverride = createOverrideWriter(database, Date.now);
   const transactions = createTransactions(database, claims, say);
@@ -43,6 +44,8 @@ serve(({ path, retention }, say) => {
         return transactions.alone(id, () => report(asked.request));
       case 'setOverride':
         return transactions.alone(id, () => setOverride(asked.request));
+      case 'resetStats':
+        return transactions.alone(id, () => resetStats(asked.request));
       default:
         return { id, value: null };
     }

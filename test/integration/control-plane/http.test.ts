@@ -19,6 +19,8 @@ import { HttpApi } from '../../../control-plane/http/api.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { eventHook, FakeStore, silent, storedEvent, words } from '../../unit/control-plane/kit.ts';
 
+const COUNTS = { hook: 'trotline/veth-gone', node: 'n1', executions: 6, successes: 3, failures: 2, timeouts: 1 };
+const PERCENTILES = { p50Ms: 20, p95Ms: 250, p99Ms: 300 };
 let root: string;
 let store: FakeStore;
 let hooks: HookRegistry;
@@ -193,8 +195,7 @@ describe('hooks over the API', () => {
   });
 
   it('N28: gives the statistics of every hook and node', async () => {
-    const one = { hook: 'trotline/veth-gone', node: 'n1', executions: 6, successes: 3, failures: 2, timeouts: 1 };
-    store.stats_ = [{ ...one, minMs: 10, avgMs: 20, maxMs: 30, totalMs: 120, lastAtMs: 1 }];
+    store.stats_ = [{ ...COUNTS, minMs: 10, avgMs: 20, maxMs: 30, totalMs: 120, ...PERCENTILES, lastAtMs: 1 }];
     expect((await get('/v1/stats')).body).toEqual(store.stats_);
     expect((await get('/v1/hooks/trotline/veth-gone')).body.stats).toEqual(store.stats_);
   });
@@ -322,8 +323,7 @@ describe('the command line over the API', () => {
   }
 
   it('N28: shows the statistics as a table and as JSON', async () => {
-    const one = { hook: 'trotline/veth-gone', node: 'n1', executions: 6, successes: 3, failures: 2, timeouts: 1 };
-    const totals = { ...one, minMs: 10, avgMs: 103, maxMs: 300, totalMs: 620 };
+    const totals = { ...COUNTS, minMs: 10, avgMs: 103, maxMs: 300, totalMs: 620, ...PERCENTILES };
     store.stats_ = [{ ...totals, lastAtMs: Date.now() }];
     const { stdout } = await trotline(['hooks', 'stats']);
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([

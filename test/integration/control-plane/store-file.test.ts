@@ -15,12 +15,14 @@ const { folder, path, start } = useStores();
 test('a file of the version before is read, and brought to this one', async () => {
   const store = await start();
   await store.claim([acquire('a', 'k')]);
+  await store.report('s', 'node-1', outcomes(1, 2));
   await store.stop?.();
   using database = new DatabaseSync(path());
-  database.exec('ALTER TABLE claims DROP COLUMN settled_until; PRAGMA user_version = 1');
+  database.exec('ALTER TABLE stats DROP COLUMN timed; DROP TABLE durations; PRAGMA user_version = 2');
   database.close();
   const again = await start();
   expect(await again.claim([acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'held' } }]);
+  expect(await again.stats()).toMatchObject([{ executions: 2, avgMs: 10, maxMs: 10, p50Ms: null }]);
 });
 
 describe('a file that cannot be used', () => {
@@ -60,7 +62,7 @@ describe('a file that cannot be used', () => {
     database.exec('PRAGMA user_version = 99');
     database.close();
     await expect(start()).rejects.toMatchObject({
-      message: expect.stringMatching(/newer program: .*version 99.*up to 2/),
+      message: expect.stringMatching(/newer program: .*version 99.*up to 3/),
     });
   });
 

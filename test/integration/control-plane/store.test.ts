@@ -288,9 +288,67 @@ test('statistics count every attempt by hook and node', async () => {
     avgMs: 20,
     maxMs: 30,
     totalMs: 60,
+    p50Ms: 20,
+    p95Ms: 30,
+    p99Ms: 30,
     lastAtMs: expect.any(Number),
   };
   expect(await store.stats()).toEqual([{ hook: HOOK, node: 'node-1', ...totals }]);
+});
+
+test('percentiles are of the newest 256 attempts whose end was seen, and survive a restart', async () => {
+  const store = await start();
+  const report = (sequence: number, durations: readonly number[]) =>
+    store.report(
+      's',
+      'node-1',
+      batch({
+        events: [event(sequence)],
+        outcomes: [outcome(sequence, { attempts: durations.map((durationMs) => attempt({ durationMs })) })],
+      }),
+    );
+  await report(1, Array(200).fill(5000));
+  expect(await store.stats()).toMatchObject([{ p50Ms: 5000, p99Ms: 5000 }]);
+  for (let sequence = 2; sequence < 258; sequence++) await report(sequence, [sequence - 1.877]);
+  const cut = attempt({ status: 'interrupted', durationMs: 0 });
+  await store.report('s', 'node-1', batch({ events: [event(258)], outcomes: [outcome(258, { attempts: [cut] })] }));
+  const seen = {
+    executions: 457,
+    failures: 1,
+    minMs: 0.123,
+    maxMs: 5000,
+    p50Ms: 127.123,
+    p95Ms: 243.123,
+    p99Ms: 253.123,
+  };
+  const [stats] = await store.stats();
+  expect(stats).toMatchObject(seen);
+  // What nobody saw the end of has no part in the average.
+  expect(stats?.avgMs).toBeCloseTo((stats?.totalMs ?? 0) / 456, 6);
+  await store.stop?.();
+  expect(await (await start()).stats()).toEqual([stats]);
+});
+
+test('N45: reset statistics: what is forgotten is returned and on the record, and counting begins anew', async () => {
+  const store = await start();
+  const of = (sequence: number, hook: string) =>
+    store.report('s', 'node-1', batch({ events: [event(sequence)], outcomes: [outcome(sequence, { hook })] }));
+  await of(1, HOOK);
+  await of(2, 'trotline/other');
+  expect(await store.resetStats(HOOK, 'ann')).toMatchObject([{ hook: HOOK, executions: 1 }]);
+  expect(await store.resetStats('trotline/none', 'ann')).toEqual([]);
+  expect(await store.stats()).toMatchObject([{ hook: 'trotline/other' }]);
+  await of(3, HOOK);
+  expect(await store.stats()).toMatchObject([{ hook: 'trotline/other' }, { hook: HOOK, executions: 1 }]);
+  expect(await store.resetStats(null, 'bob')).toHaveLength(2);
+  expect(await store.stats()).toEqual([]);
+  expect(await store.audit(10)).toMatchObject([
+    { who: 'bob', act: 'reset-stats', subject: 'all hooks', detail: 'executions: 2' },
+    { who: 'ann', act: 'reset-stats', subject: 'trotline/none', detail: 'executions: 0' },
+    { who: 'ann', act: 'reset-stats', subject: HOOK, detail: 'executions: 1' },
+  ]);
+  // The counts of the ledger are not statistics.
+  expect(await store.ledger()).toMatchObject([{ stored: { [HOOK]: { delivered: 2 } } }]);
 });
 
 test('overrides are kept and every change of one is on the record, which nothing alters', async () => {

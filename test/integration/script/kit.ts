@@ -1,9 +1,11 @@
 /** Real scripts in a folder of their own, run by a real sidecar for events that the test emits. */
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { expect } from 'vitest';
 
@@ -153,6 +155,21 @@ export async function startScripts(setUp: (folder: string) => Stage): Promise<Sc
 export async function writeExecutable(path: string, text: string): Promise<void> {
   await writeFile(path, text);
   await chmod(path, 0o755);
+}
+
+/** A command line on this control plane, run to its end. */
+export async function trotline(
+  scripts: Scripts,
+  ...args: string[]
+): Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }> {
+  const cli = fileURLToPath(new URL('../../../control-plane/cli/main.ts', import.meta.url));
+  const argv = ['--conditions=source', cli, ...args];
+  const env = { ...process.env, TROTLINE_DATA: scripts.thread.folder };
+  return new Promise((resolve) => {
+    execFile(process.execPath, argv, { env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr }),
+    );
+  });
 }
 
 /** A shell script that does this. */

@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-
 import { describe, expect, it } from 'vitest';
 
 import { isObject } from '#core';
 
-import { hook, nlmon, type Scripts, sh, startScripts } from './kit.ts';
+import { hook, nlmon, type Scripts, sh, startScripts, trotline } from './kit.ts';
 
 /** By the number of the event: 5 successes, 3 failures, 2 timeouts. */
 const MIXED = sh(
@@ -86,17 +81,29 @@ describe('the statistics of a hook', () => {
     expect(stats).toEqual([alone]);
   });
 
-  const cli = fileURLToPath(new URL('../../../control-plane/cli/main.ts', import.meta.url));
-  const trotline = async (...args: string[]) =>
-    (await promisify(execFile)(process.execPath, ['--conditions=source', cli, ...args])).stdout;
-
-  it.runIf(existsSync(cli))('N28: are the same on the command line, as JSON and as a table', async () => {
+  it('N28: are the same on the command line, as JSON and as a table', async () => {
     await using scripts = await mixedRun();
-    const json: unknown = JSON.parse(await trotline('hooks', 'stats', '--data', scripts.thread.folder, '-o', 'json'));
+    const json: unknown = JSON.parse((await trotline(scripts, 'hooks', 'stats', '-o', 'json')).stdout);
     const rows = (Array.isArray(json) ? json : []).filter(isObject);
     expect(rows).toMatchObject([COUNTS]);
-    const [titles = '', row = ''] = (await trotline('hooks', 'stats', '--data', scripts.thread.folder)).split('\n');
+    const [titles = '', row = ''] = (await trotline(scripts, 'hooks', 'stats')).stdout.split('\n');
     expect(titles).toMatch(/^HOOK +NODE +RUNS +OK +FAILED +TIMEOUT/);
     expect(row.split(/\s+/).slice(0, 6)).toEqual(['mixed', 'test-node', '10', '5', '3', '2']);
+  });
+
+  it('N28: tell how long the newest attempts took, as percentiles', async () => {
+    await using scripts = await startScripts((folder) => ({
+      scripts: { 'nap.sh': sh('[ $NLMON_SEQUENCE = 20 ] && sleep 0.5; exit 0') },
+      hooks: { 'a.yaml': hook('nap', [`${folder}/nap.sh`]) },
+    }));
+    await scripts.emit(20);
+    await scripts.outcomes(20);
+    const { p50Ms, p95Ms, p99Ms, maxMs } = await scripts.stats('nap');
+    expect(p50Ms).toBeLessThan(300);
+    expect(p95Ms).toBeLessThan(500);
+    expect(p99Ms).toBeGreaterThan(500);
+    expect(p99Ms).toBeCloseTo(maxMs ?? 0, 2);
+    const { stdout } = await trotline(scripts, 'hooks', 'stats', 'nap', '-o', 'wide');
+    expect(stdout).toMatch(/ P50 +P95 +P99 /);
   });
 });

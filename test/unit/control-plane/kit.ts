@@ -91,6 +91,9 @@ export class FakeStore implements Store {
   async stats(): Promise<HookStats[]> {
     return this.stats_;
   }
+  async resetStats(): Promise<HookStats[]> {
+    return [];
+  }
   async ledger(): Promise<NodeLedger[]> {
     return this.ledger_;
   }
