@@ -70,6 +70,7 @@ export {
   type Ended,
   type Health,
   type LimitName,
+  type CgroupLimits,
   type Program,
   type Result,
   type ResultDetail,

@@ -55,6 +55,15 @@ export interface Program {
   readonly user: string | null;
   /** Resource limits by name: cpuSeconds, memoryBytes, openFiles, processes, fileBytes. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>>;
+  /** Limits of its whole tree together; null: none. Where the node has no cgroup for it, it does not run. */
+  readonly cgroup: CgroupLimits | null;
+}
+
+/** As systemd's MemoryMax, TasksMax and CPUQuota: 100 percent is one processor. */
+export interface CgroupLimits {
+  readonly memoryBytes?: number;
+  readonly pids?: number;
+  readonly cpuPercent?: number;
 }
 
 export type LimitName = 'cpuSeconds' | 'memoryBytes' | 'openFiles' | 'processes' | 'fileBytes';

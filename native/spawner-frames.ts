@@ -10,6 +10,8 @@ export interface SpawnRequest {
   /** The program's standard input; null is /dev/null. */
   stdin: string | null;
   directory: string | null;
+  /** Directory of a cgroup v2 that the program's whole tree lives in and is killed by; null: that of this process. */
+  cgroup: string | null;
   /** A `uid` needs a `gid`. */
   uid: number | null;
   gid: number | null;
@@ -38,7 +40,7 @@ export type Answer =
   | { type: 'ended'; id: number; ended: SpawnEnded }
   | { type: 'failed'; syscall: string; code: string };
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 const NONE = 0xffffffff;
 const MAX_REQUEST = 8 * 1024 * 1024;
@@ -66,7 +68,12 @@ export const KILLED: SpawnEnded = {
 export function encodeSpawn(id: number, request: SpawnRequest): Buffer {
   const variables = Object.entries(request.env);
   check(request, variables);
-  const texts = [request.directory ?? '/', ...request.argv, ...variables.map(([name, value]) => `${name}=${value}`)];
+  const texts = [
+    request.directory ?? '/',
+    request.cgroup ?? '',
+    ...request.argv,
+    ...variables.map(([name, value]) => `${name}=${value}`),
+  ];
   const text = `${texts.join('\0')}\0`;
   const stdinBytes = request.stdin === null ? 0 : Buffer.byteLength(request.stdin);
   const fixed = HEADER_BYTES + request.groups.length * 4;
@@ -145,6 +152,7 @@ function check(request: SpawnRequest, variables: readonly [string, string][]): v
       throw new TypeError(`${JSON.stringify(name)} cannot name an environment variable`);
   }
   refuseNul('directory', request.directory ?? '');
+  refuseNul('cgroup', request.cgroup ?? '');
   if (request.uid !== null && request.gid === null)
     throw new TypeError(`uid ${request.uid} without a gid would keep the group of the sidecar`);
   refuseNumber('timeoutMs', request.timeoutMs, 1, NONE - 1);

@@ -1,6 +1,7 @@
 import { AppError, type Component, type Ended, errorText, isObject, type Log, type Program } from '#core';
 import { Spawner, type SpawnerOptions } from '#native';
 
+import { Cgroups, type ProgramCgroup } from './cgroups.ts';
 import type { NodePolicy } from './policy.ts';
 import { identityOf } from './program-user.ts';
 import { checkScript, type ScriptVerdict } from './script-check.ts';
@@ -14,6 +15,8 @@ export interface ProgramHostOptions {
   readonly lockFile: string | null;
   readonly policy: NodePolicy;
   readonly log: Log;
+  /** Default: those below the sidecar's own. */
+  readonly cgroups?: Cgroups;
   /** Default: the native spawner. */
   readonly open?: (options: SpawnerOptions) => Promise<Programs>;
 }
@@ -23,6 +26,7 @@ export type Programs = Pick<Spawner, 'run' | 'stop'>;
 /** Runs the programs of all hooks in the one spawner, under the node's policy. How many at a time is the actions' `places`. */
 export class ProgramHost implements Component {
   readonly #options: ProgramHostOptions;
+  readonly #cgroups: Cgroups;
   readonly #halt = new AbortController();
   /** Verdicts of the last moment. */
   readonly #verdicts = new Map<string, ScriptVerdict>();
@@ -32,6 +36,7 @@ export class ProgramHost implements Component {
 
   constructor(options: ProgramHostOptions) {
     this.#options = options;
+    this.#cgroups = options.cgroups ?? new Cgroups();
   }
 
   /**
@@ -47,7 +52,19 @@ export class ProgramHost implements Component {
       const spawner = await untilAborted(this.#serving(), signal);
       if (!spawner || signal.aborted) return KILLED;
       const { argv, env, timeoutMs, stdin, directory, limits } = program;
-      const request = { argv, env, timeoutMs, stdin, directory, limits, ...identity, outputLimit: OUTPUT_BYTES };
+      await using tree = await this.#enterCgroup(program);
+      const cgroup = tree?.path ?? null;
+      const request = {
+        argv,
+        env,
+        timeoutMs,
+        stdin,
+        directory,
+        cgroup,
+        limits,
+        ...identity,
+        outputLimit: OUTPUT_BYTES,
+      };
       return await spawner.run(request, signal);
     } catch (error) {
       throw hostError(error);
@@ -59,6 +76,17 @@ export class ProgramHost implements Component {
     this.#halt.abort();
     const spawner = await this.#spawner?.catch(() => null);
     await spawner?.stop();
+  }
+
+  /** A node that cannot do it says so once in the log, and as the reason of each such attempt. */
+  async #enterCgroup({ cgroup }: Program): Promise<ProgramCgroup | null> {
+    try {
+      return cgroup && (await this.#cgroups.enter(cgroup));
+    } catch (error) {
+      const reason = errorText(error);
+      if (this.#isNew(reason)) this.#options.log.error({ reason }, 'no cgroup, programs with such limits do not run');
+      throw error;
+    }
   }
 
   #check(program: Program): void {

@@ -1,5 +1,6 @@
 #include "spawner_program.hh"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -20,6 +21,14 @@ constexpr int kLimitKinds[kLimits] = {RLIMIT_CPU, RLIMIT_AS, RLIMIT_NOFILE, RLIM
 [[noreturn]] void fail(StartFailure& failure, const char* syscall) {
   failure = {syscall, errno};
   _exit(127);
+}
+
+/** Before the user changes, who need not be allowed to, and before the limit on descriptors. */
+void joinCgroup(int cgroup, StartFailure& failure) {
+  if (cgroup < 0) return;
+  const int members = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+  if (members < 0 || write(members, "0", 1) < 0) fail(failure, "cgroup");
+  close(members);
 }
 
 /** A limit is never a way to raise what the spawner itself may use. */
@@ -55,10 +64,11 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
 }
 
 /** Runs between vfork and exec, in the memory of its parent: no allocation, and nothing is changed but `failure`. */
-[[noreturn]] void becomeProgram(const SpawnRequest& request, int in, int out, StartFailure& failure) {
+[[noreturn]] void becomeProgram(const SpawnRequest& request, const ProgramFiles& files, StartFailure& failure) {
   setsid();
   umask(022);
-  if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) fail(failure, "dup2");
+  joinCgroup(files.cgroup, failure);
+  if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.out, 2) < 0) fail(failure, "dup2");
   applyLimits(request, failure);
   changeUser(request, failure);
   if (chdir(request.directory) < 0) fail(failure, "chdir");
@@ -72,9 +82,9 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
 
 }  // namespace
 
-pid_t startProgram(const SpawnRequest& request, int in, int out, StartFailure& failure) {
+pid_t startProgram(const SpawnRequest& request, const ProgramFiles& files, StartFailure& failure) {
   const pid_t pid = vfork();
-  if (pid == 0) becomeProgram(request, in, out, failure);
+  if (pid == 0) becomeProgram(request, files, failure);
   if (pid < 0) {
     failure = {"fork", errno};
     return -1;

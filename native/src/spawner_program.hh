@@ -12,11 +12,17 @@ struct StartFailure {
   int code = 0;
 };
 
+/** What a program is started with: its standard input, its output and error, and the directory of its cgroup (-1: the caller's). */
+struct ProgramFiles {
+  int in = -1;
+  int out = -1;
+  int cgroup = -1;
+};
+
 /**
- * Starts the program with `in` as its standard input and `out` as output and error, in a session of its own; -1 on failure,
- * with nothing left to reap. Returns once the program runs or could not. Descriptors of the caller must be close-on-exec and
- * above 2.
+ * Starts the program in a session of its own; -1 on failure, with nothing left to reap. Returns once the program runs or could
+ * not. Descriptors of the caller must be close-on-exec and above 2.
  */
-pid_t startProgram(const SpawnRequest& request, int in, int out, StartFailure& failure);
+pid_t startProgram(const SpawnRequest& request, const ProgramFiles& files, StartFailure& failure);
 
 }  // namespace trotline::spawner

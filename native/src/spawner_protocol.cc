@@ -89,6 +89,7 @@ bool parseSpawn(Bytes body, SpawnRequest& request) {
   for (uint64_t& limit : request.limits) limit = cursor.u64();
   request.groups = cursor.ids(request.groupCount);
   request.directory = cursor.text();
+  request.cgroup = cursor.text();
   request.argv = cursor.texts(argCount);
   request.env = cursor.texts(envCount);
   request.hasInput = inputSize != kNone;

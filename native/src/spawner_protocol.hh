@@ -13,7 +13,8 @@ namespace trotline::spawner {
  *   to the spawner
  *     1 spawn   u32 id, timeoutMs, outputLimit, uid, gid, groupCount, argCount, envCount, stdinLength (0xffffffff: none)
  *               u64 limits[5]: cpu seconds, address space, open files, processes, file bytes (all ones: none)
- *               u32 groups[groupCount], directory NUL, argCount x (text NUL), envCount x (NAME=value NUL), stdin bytes
+ *               u32 groups[groupCount], directory NUL, cgroup NUL (empty: none), argCount x (text NUL),
+ *               envCount x (NAME=value NUL), stdin bytes
  *     2 kill    u32 id
  *   from the spawner
  *     1 ready   u32 protocol version
@@ -23,7 +24,7 @@ namespace trotline::spawner {
  *
  * The end of its input makes the spawner kill every tree and exit.
  */
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 2;
 constexpr uint32_t kNone = 0xffffffff;
 constexpr size_t kMaxRequest = size_t{8} << 20;
 constexpr size_t kMaxOutput = size_t{1} << 20;
@@ -50,6 +51,8 @@ struct SpawnRequest {
   gid_t* groups;
   uint32_t groupCount;
   const char* directory;
+  /** Directory of a cgroup v2 that the whole tree lives in; empty: that of the spawner. */
+  const char* cgroup;
   char** argv;
   char** env;
   bool hasInput;

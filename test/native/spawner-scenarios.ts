@@ -41,6 +41,7 @@ export function program(argv: readonly string[], more: Partial<SpawnRequest> = {
     timeoutMs: 20_000,
     stdin: null,
     directory: null,
+    cgroup: null,
     uid: null,
     gid: null,
     groups: [],

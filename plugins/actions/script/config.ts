@@ -49,6 +49,16 @@ export const config = Type.Object(
           openFiles: Limit(3, 'Open descriptors.'),
           processes: Limit(1, "Processes of the script's user."),
           fileBytes: Limit(0, 'Largest file it may write.'),
+          cgroup: Type.Optional(
+            Type.Object(
+              {
+                memoryBytes: Limit(1, 'Memory; beyond it the whole tree gets SIGKILL.'),
+                pids: Limit(1, 'Processes and threads.'),
+                cpuPercent: Limit(1, 'Processor time; 100 is one processor.'),
+              },
+              { additionalProperties: false, minProperties: 1, description: 'Of all processes together (cgroup v2).' },
+            ),
+          ),
         },
         { additionalProperties: false, description: 'Resource limits of each process.' },
       ),

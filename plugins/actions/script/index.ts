@@ -17,8 +17,9 @@ export const script = defineAction({
   config,
   places: () => ({ of: 'programs', count: AT_ONCE }),
   create: (options, { run }) => {
-    const { timeout: timeoutMs, directory = null, user = null, limits = {} } = options;
-    const program = { ...programOf(options), timeoutMs, directory, user, limits };
+    const { timeout: timeoutMs, directory = null, user = null } = options;
+    const { cgroup = null, ...limits } = options.limits ?? {};
+    const program = { ...programOf(options), timeoutMs, directory, user, limits, cgroup };
     return {
       async handle(event, attempt) {
         const env = scriptEnvironment(event, attempt);

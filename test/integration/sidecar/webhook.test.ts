@@ -224,7 +224,16 @@ describe('the policy of scripts, on real files', () => {
     await writeFile(path, '#!/bin/sh\n');
     await chmod(path, mode);
     await chmod(home, folderMode);
-    const common = { shell: false, env: {}, timeoutMs: 1000, stdin: null, directory: null, user: null, limits: {} };
+    const common = {
+      shell: false,
+      env: {},
+      timeoutMs: 1000,
+      stdin: null,
+      directory: null,
+      user: null,
+      limits: {},
+      cgroup: null,
+    };
     return { argv: [path], ...common };
   }
 

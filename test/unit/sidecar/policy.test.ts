@@ -118,7 +118,16 @@ function filesOf(tree: Tree): ScriptFiles {
 }
 
 function program(path: string, parts: Partial<Program> = {}): Program {
-  const common = { shell: false, env: {}, timeoutMs: 1000, stdin: null, directory: null, user: null, limits: {} };
+  const common = {
+    shell: false,
+    env: {},
+    timeoutMs: 1000,
+    stdin: null,
+    directory: null,
+    user: null,
+    limits: {},
+    cgroup: null,
+  };
   return { argv: [path], ...common, ...parts };
 }
 

@@ -30,6 +30,7 @@ const TRUE: Program = {
   directory: null,
   user: null,
   limits: {},
+  cgroup: null,
 };
 
 const BINARIES: NodePolicy = { ...DEFAULT_POLICY, script: { ...DEFAULT_POLICY.script, directories: ['/bin'] } };
@@ -96,6 +97,7 @@ describe('a program host', () => {
       timeoutMs: 1000,
       stdin: 'x',
       directory: '/var',
+      cgroup: null,
       limits: { openFiles: 9 },
       uid: null,
       gid: null,

@@ -72,14 +72,17 @@ describe('the program of a script', () => {
       directory: null,
       user: null,
       limits: {},
+      cgroup: null,
       timeoutMs: 30_000,
     });
   });
 
   it('has the directory, the user, the limits and the timeout of its config', async () => {
-    const options = { user: 'nobody:nogroup', directory: '/var', limits: { openFiles: 20 } };
-    const program = await programOf({ command: ['/bin/x'], timeout: '5s', ...options });
+    const options = { user: 'nobody:nogroup', directory: '/var' };
+    const limits = { openFiles: 20, cgroup: { pids: 9 } };
+    const program = await programOf({ command: ['/bin/x'], timeout: '5s', ...options, limits });
     expect(program).toMatchObject({ ...options, timeoutMs: 5000 });
+    expect([program.limits, program.cgroup]).toEqual([{ openFiles: 20 }, { pids: 9 }]);
   });
 
   it('reads the event as a CloudEvent', async () => {
@@ -111,6 +114,8 @@ describe('the config of a script', () => {
     [{ directory: 'var' }, '/directory'],
     [{ timeout: '50d' }, '/timeout'],
     [{ limits: { openFiles: 2 } }, '/limits/openFiles'],
+    [{ limits: { cgroup: {} } }, '/limits/cgroup'],
+    [{ limits: { cgroup: { cpuPercent: 0 } } }, '/limits/cgroup/cpuPercent'],
     [{ limits: { memoryBytes: 1e300 } }, '/limits/memoryBytes'],
     [{ stdin: 'all' }, '/stdin'],
   ])('is refused when it is %j', (config, path) => {
