@@ -11,6 +11,7 @@ it('tells hooks and ledger what a source missed between two of its lives', async
   const readers: FakeReader[] = [];
   const netlink = createNetlink((options) => {
     const reader = new FakeReader(options);
+    reader.stat = { ...reader.stat, allNamespacesErrno: 1 };
     const links = lives[readers.push(reader) - 1] ?? [];
     void eventually(() => reader.dumps > 0).then(() => reader.answer(...links));
     return reader;
