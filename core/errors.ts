@@ -66,8 +66,9 @@ export class ConfigError extends AppError {
   }
 }
 
-function issueText({ path, message }: Issue): string {
-  return path === '' ? message : `${path} ${message}`;
+function issueText({ path, message, expected, line, column }: Issue): string {
+  const place = line === undefined ? '' : `line ${line}, column ${column}: `;
+  return `${place}${path === '' ? '' : `${path} `}${message}${expected === undefined ? '' : `, expected ${expected}`}`;
 }
 
 /** Adds the origin once, at a boundary: `action(webhook/alerts): …`. The original stays as `cause`. */

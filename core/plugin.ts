@@ -8,8 +8,8 @@ export type Stability = 'experimental' | 'stable';
 
 /** How a running part fares. A plugin reports only changes; the host derives the first report from start and stop. */
 export type Health =
-  | { readonly status: 'ok' }
-  | { readonly status: 'degraded'; readonly reason: string }
+  | { readonly status: 'ok'; readonly hears?: string }
+  | { readonly status: 'degraded'; readonly reason: string; readonly hears?: string }
   | { readonly status: 'failed'; readonly error: unknown };
 
 export interface SourceContext {

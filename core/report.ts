@@ -92,6 +92,8 @@ export interface SourceHealth {
   readonly source: string;
   readonly status: 'ok' | 'degraded' | 'failed';
   readonly reason: string;
+  /** As in `Health`. */
+  readonly hears?: string;
 }
 
 export interface Ledger {

@@ -273,7 +273,7 @@ function ledgerToProto(from: Ledger): report.Ledger {
       outcomes: countsToProto(hook.outcomes),
     })),
     outcomeSequence: BigInt(from.outcomeSequence),
-    health: from.health.map((health) => ({ ...health })),
+    health: from.health.map(({ hears = '', ...health }) => ({ ...health, hears })),
   };
 }
 
@@ -287,10 +287,11 @@ function ledgerFromProto(from: report.Ledger): Ledger {
       outcomes: countsFromProto(hook.outcomes),
     })),
     outcomeSequence: toNumber(from.outcomeSequence),
-    health: from.health.map(({ source, status, reason }): SourceHealth => ({
+    health: from.health.map(({ source, status, reason, hears }): SourceHealth => ({
       source,
       status: oneOf(['ok', 'degraded', 'failed'], status, 'source health'),
       reason,
+      ...(hears === '' ? {} : { hears }),
     })),
   };
 }

@@ -10,6 +10,7 @@ export const SidecarOptions = Type.Object(
     data: Type.String({ pattern: '^/', description: 'Folder of the journal, the last good config and the identity.' }),
     node: Type.String({ minLength: 1, maxLength: 253, description: 'Name of this node.' }),
     policy: Type.Optional(Type.String({ pattern: '^/', description: 'Policy file of the node.' })),
+    sources: Type.Optional(Type.String({ pattern: '^/', description: 'Sources file of the node.' })),
     upHooks: Type.Optional(
       Type.String({ pattern: '^/', description: 'Hook directory of `trotline up`, whose scripts may run.' }),
     ),
@@ -39,23 +40,33 @@ export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR
   --data DIR               folder of the journal, the last good hooks and the sidecar's id
   --node NAME              name of this node (default: NODE_NAME, or the host's name)
   --policy FILE            what hooks may do on this node (default: no programs, open internet only)
+  --sources FILE           what the sources hear on this node (default: all, as documented)
   --up-hooks DIR           the policy of \`trotline up\`: programs in DIR, shell text, every destination
   --journal-sync MODE      none, or full: durable also against power loss (default: none)
 
 Examples:
   trotline sidecar --control-plane unix:/run/trotline/control-plane.sock --data /var/lib/trotline/sidecar
-  trotline sidecar --control-plane unix:/tmp/t/control-plane.sock --data /tmp/t/sidecar --policy policy.yaml
+  trotline sidecar --control-plane unix:/tmp/t/control-plane.sock --data /tmp/t/sidecar --sources sources.yaml
 `;
 
 /** Reads the command line. Null: help was asked for. Throws USAGE or a ConfigError. */
 export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): SidecarOptions | null {
-  const values = parseArguments(argv, ['control-plane', 'data', 'node', 'policy', 'up-hooks', 'journal-sync']);
+  const values = parseArguments(argv, [
+    'control-plane',
+    'data',
+    'node',
+    'policy',
+    'sources',
+    'up-hooks',
+    'journal-sync',
+  ]);
   if (!values) return null;
   const {
     'control-plane': controlPlane,
     data,
     node,
     policy,
+    sources,
     'up-hooks': upHooks,
     'journal-sync': journalSync,
   } = values;
@@ -67,6 +78,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     data: resolve(data),
     node: node ?? (env.NODE_NAME || hostname()),
     policy: policy && resolve(policy),
+    sources: sources && resolve(sources),
     upHooks: upHooks && resolve(upHooks),
     journalSync,
   });

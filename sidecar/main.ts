@@ -8,6 +8,7 @@ import { readArguments, type SidecarOptions, USAGE } from './config.ts';
 import { sidecarId } from './identity.ts';
 import { policyForUp, readPolicy, DEFAULT_POLICY } from './policy.ts';
 import { createSidecar } from './sidecar.ts';
+import { readSourceConfigs } from './source-configs.ts';
 
 const log = createLog('info');
 
@@ -37,6 +38,7 @@ async function main(options: SidecarOptions | null): Promise<void> {
       ? DEFAULT_POLICY
       : policyForUp({ hooksDirectory: options.upHooks, user: userInfo().username });
   const policy = options.policy === undefined ? up : await readPolicy(options.policy);
+  const sourceConfigs = options.sources === undefined ? undefined : await readSourceConfigs(options.sources, sources);
   const telemetry = await startTelemetry('trotline-sidecar', process.env);
   const id = await sidecarId(options.data);
   const sidecar = createSidecar({
@@ -45,6 +47,7 @@ async function main(options: SidecarOptions | null): Promise<void> {
     version: VERSION,
     policy,
     sources,
+    sourceConfigs,
     actions,
     clock: systemClock,
     log,

@@ -1,9 +1,9 @@
 /** What this node allows whatever the control plane says: the policy file, set at deployment (design section 8). */
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { checkConfig, Choice, ConfigError, errorText, type Issue, readDocuments, Type } from '#core';
+import { checkConfig, Choice, ConfigError, type Issue, Type } from '#core';
 
+import { onlyDocument, readConfigFile } from './config-file.ts';
 import { isDestination } from './destinations.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -64,25 +64,14 @@ export interface NodePolicy {
 /** Without a file: every built-in action, no program, and webhooks to the open internet alone. */
 export const DEFAULT_POLICY: NodePolicy = parsePolicy('version: 1', 'default policy');
 
-/**
- * Throws a ConfigError with every problem, each with its line. A file that was named must be there: without it the node would
- * allow what it forbids.
- */
+/** Throws a ConfigError with every problem, each with its line. */
 export async function readPolicy(path: string): Promise<NodePolicy> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${errorText(error)}`, file: path }]);
-  }
-  return parsePolicy(text, path);
+  return parsePolicy(await readConfigFile(path), path);
 }
 
 /** As `readPolicy`, of a text; `file` is how issues call it. */
 export function parsePolicy(text: string, file: string): NodePolicy {
-  const [document, second] = readDocuments(text, file);
-  if (!document) throw new ConfigError(file, [{ path: '', message: 'is empty', expected: '`version: 1`', file }]);
-  if (second) throw new ConfigError(file, [second.place({ path: '', message: 'is a second document' })]);
+  const document = onlyDocument(text, file);
   const { value, issues } = checkConfig(NodePolicyFile, document.value);
   const all = [...issues, ...destinationIssues(value?.webhook.allow ?? [])];
   if (value === null || all.length > 0)

@@ -35,6 +35,7 @@ import { Places } from './places.ts';
 import { allowsAction, type NodePolicy } from './policy.ts';
 import { ProgramHost } from './program-host.ts';
 import { Reporter } from './reporter.ts';
+import type { SourceConfigs } from './source-configs.ts';
 import { SourceHost } from './source-host.ts';
 
 const COUNTERS_MS = 1000;
@@ -45,6 +46,8 @@ export interface SidecarParts {
   readonly version: string;
   readonly policy: NodePolicy;
   readonly sources: readonly SourceDefinition[];
+  /** Default: every source is started with its defaults. */
+  readonly sourceConfigs?: SourceConfigs | undefined;
   readonly actions: readonly ActionDefinition[];
   readonly clock: Clock;
   readonly log: Log;
@@ -112,7 +115,9 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     log,
   });
   for (const definition of parts.sources) {
-    hosts.push(new SourceHost({ definition, config: {}, node: options.node, pipeline, clock, log }));
+    const config = parts.sourceConfigs?.get(definition.type) ?? {};
+    if (config === false) continue;
+    hosts.push(new SourceHost({ definition, config, node: options.node, pipeline, clock, log }));
   }
 
   const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });

@@ -118,12 +118,12 @@ export class SourceHost implements Component {
 
   #say(health: Health): void {
     const source = this.#options.definition.type;
-    if (health.status === 'ok') this.#health = { source, status: 'ok', reason: '' };
-    else
-      this.#health = {
-        source,
-        status: health.status,
-        reason: health.status === 'degraded' ? health.reason : errorText(health.error),
-      };
+    if (health.status === 'failed') {
+      this.#health = { source, status: 'failed', reason: errorText(health.error) };
+      return;
+    }
+    const { status, hears } = health;
+    const reason = status === 'ok' ? '' : health.reason;
+    this.#health = { source, status, reason, ...(hears === undefined ? {} : { hears }) };
   }
 }

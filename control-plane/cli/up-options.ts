@@ -15,11 +15,12 @@ export interface UpOptions extends DataOption {
   readonly hooks: string;
   readonly node: string;
   readonly api: string;
+  readonly sources?: string;
   readonly verbose?: boolean;
 }
 
 /** Refuses what neither process could be started with, before one is. */
-export async function checkUp({ data: told, hooks: given, node, api }: UpOptions, env: NodeJS.ProcessEnv) {
+export async function checkUp({ data: told, hooks: given, node, api, sources }: UpOptions, env: NodeJS.ProcessEnv) {
   if (given === '' || told === '')
     throw new AppError('USAGE', `--${given === '' ? 'hooks' : 'data'} is empty, expected a directory`);
   if (node === '' || node.length > MAX_NODE_LENGTH)
@@ -28,6 +29,8 @@ export async function checkUp({ data: told, hooks: given, node, api }: UpOptions
   const hooks = resolve(given);
   if (!(await stat(hooks).catch(() => null))?.isDirectory())
     throw new AppError('USAGE', `--hooks ${given} is no directory`);
+  if (sources !== undefined && !(await stat(sources).catch(() => null))?.isFile())
+    throw new AppError('USAGE', `--sources ${sources} is no file`);
   const data = dataFolder(told, env);
   try {
     await mkdir(data, { recursive: true, mode: 0o700 });
@@ -39,7 +42,7 @@ export async function checkUp({ data: told, hooks: given, node, api }: UpOptions
       cause: error,
     });
   }
-  return { data, hooks };
+  return { data, hooks, sources: sources === undefined ? null : resolve(sources) };
 }
 
 const FOLDER_TROUBLES: Readonly<Record<string, string>> = {

@@ -64,20 +64,13 @@ function heardRows(sidecar: SidecarView | null): (readonly [string, string])[] {
     .map(([what, text], at) => [at === 0 ? 'hears' : '', `${what.padEnd(8)} ${text}`]);
 }
 
-/** What the built-in sources hear when they say nothing themselves, and what not. */
-const HEARD: Readonly<Record<string, { readonly hears: string; readonly not: readonly string[] }>> = {
-  netlink: { hears: 'links in this network namespace', not: ['other network namespaces, addresses and routes'] },
-};
-
 /** A degraded source hears, but not as well as it could: its reason says why. */
-function sourceRows({ source, status, reason }: SourceHealth): (readonly [string, string])[] {
+function sourceRows({ source, status, reason, hears = '' }: SourceHealth): (readonly [string, string])[] {
   // No source, but it decides whether anything is taken in.
   if (source === 'journal') return status === 'ok' ? [] : [['limited', `journal: ${reason}`]];
   if (status === 'failed') return [['not', `${source}: ${reason}`]];
-  const known = HEARD[source];
-  const missing = (known?.not ?? []).map((part) => ['not', part] as const);
   const limits = status === 'ok' ? [] : reason.split('; ').map((part) => ['limited', part] as const);
-  return [[source, known?.hears ?? ''], ...missing, ...limits];
+  return [[source, hears], ...limits];
 }
 
 function hookRows({ hooks: { hooks }, sidecar, hooksDirectory }: FirstScreen): (readonly [string, string])[] {

@@ -33,6 +33,7 @@ export function upCommand(context: Context): Command {
     'loopback address of the HTTP API',
     '127.0.0.1:7411',
   );
+  up.option('--sources <file>', 'what the sources hear (default: all, as documented)');
   up.option('--verbose', 'print the logs of both processes to stderr');
   examples(
     up,
@@ -47,7 +48,7 @@ export function upCommand(context: Context): Command {
 
 async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
   const { terminal, env, signal, urgent } = context;
-  const { data, hooks } = await checkUp(options, env);
+  const { data, hooks, sources } = await checkUp(options, env);
   const files = dataFiles(data);
   context.heedsStop = true;
   const start = starter(options, files, context);
@@ -67,6 +68,7 @@ async function runUp(options: UpOptions, context: Context): Promise<0 | 1> {
       options.node,
       '--up-hooks',
       hooks,
+      ...(sources === null ? [] : ['--sources', sources]),
     ]);
     children.push(sidecar);
     const shown = await showFirstScreen({ options, hooks, data, client, sidecar }, context);

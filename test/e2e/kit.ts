@@ -128,9 +128,9 @@ export class Up implements AsyncDisposable {
     this.#ended = once(this.#child, 'close').then(([code, signal]) => code ?? signal);
   }
 
-  /** Resolves with the first screen shown. `prefix`: before `node`. */
-  static async start(place: Place, prefix: readonly string[] = []): Promise<Up> {
-    const up = new Up([...prefix, ...upCommand(place)], place.env);
+  /** Resolves with the first screen shown. `prefix`: before `node`; `args`: after the others. */
+  static async start(place: Place, prefix: readonly string[] = [], args: readonly string[] = []): Promise<Up> {
+    const up = new Up([...prefix, ...upCommand(place), ...args], place.env);
     await up.said(/ip link del hello/);
     return up;
   }

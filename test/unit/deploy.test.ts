@@ -6,14 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 import { withCel } from '#core';
+import { sources } from '#plugins';
 import { vocabulary } from '#plugins/schemas';
 
 import { NO_HOOK_FILES, readHookFiles } from '../../control-plane/config/hook-files.ts';
 import { NodePolicyFile, parsePolicy } from '../../sidecar/policy.ts';
+import { parseSourceConfigs } from '../../sidecar/source-configs.ts';
 
 const examples = fileURLToPath(new URL('../../deploy/examples/', import.meta.url));
 const files = globSync(`${examples}**/*.{yaml,yml}`).sort();
-const documents = files.filter((file) => !file.endsWith('/policy.yaml'));
+const documents = files.filter((file) => !/\/(policy|sources)\.yaml$/.test(file));
 const scripts = globSync(`${examples}**/*.sh`).sort();
 
 const words = await withCel(vocabulary);
@@ -49,6 +51,11 @@ describe('deploy/examples', () => {
     for (const key of Object.keys({ ...rest, ...script.properties, ...webhook.properties })) {
       expect(text).toMatch(new RegExp(`^ *${key}:`, 'm'));
     }
+  });
+
+  it('sources.yaml has options of every source', () => {
+    const configs = parseSourceConfigs(readFileSync(`${examples}sources.yaml`, 'utf8'), 'sources.yaml', sources);
+    expect([...configs.keys()]).toEqual(sources.map(({ type }) => type));
   });
 
   it.each(scripts)('%s is strict, executable bash', (file) => {

@@ -16,11 +16,11 @@ export function familiesOf(names: readonly string[]): Family[] {
 
 const ALL = ['link', 'address', 'route', 'neighbour', 'rule'] as const satisfies readonly Family[];
 
-/** What is not heard, or not as well as it was asked for: told as the source's health, whenever it changes. */
+/** What is heard, and what is not, or not as well as it was asked for: told as the source's health, whenever it changes. */
 export class Gaps {
   readonly #config: Infer<typeof config>;
   readonly #context: SourceContext;
-  #told = '';
+  #told: string | null = null;
 
   constructor(configured: Infer<typeof config>, context: SourceContext) {
     this.#config = configured;
@@ -31,7 +31,14 @@ export class Gaps {
     const reason = [...this.#ofReader(line), ...ofDumps(namespaces)].join('; ');
     if (reason === this.#told) return;
     this.#told = reason;
-    this.#context.report(reason === '' ? { status: 'ok' } : { status: 'degraded', reason });
+    const hears = this.#hears(line);
+    this.#context.report(reason === '' ? { status: 'ok', hears } : { status: 'degraded', reason, hears });
+  }
+
+  #hears({ reader, hearsAll }: OpenedLine): string {
+    const { refused } = reader.stats();
+    const families = familiesOf(this.#config.families).filter((family) => !refused.includes(family));
+    return `${namesOf(families)} in ${hearsAll ? 'all network namespaces' : 'this network namespace'}`;
   }
 
   *#ofReader({ reader, ownOnly }: OpenedLine): Generator<string> {

@@ -144,6 +144,27 @@ async function ordinaryUser() {
   return { stderr: up.stderr, events, users, end, requests: receiver.requests.length };
 }
 
+/** With a sources file; and with one that is wrong. */
+async function sourcesFile() {
+  await using place = await Place.make();
+  const file = join(place.folder, 'sources.yaml');
+  const args = ['--sources', file];
+  await writeFile(file, 'version: 1\nsources:\n  netlink: { families: [adr] }\n');
+  const wrong = await Up.start(place, [], args).catch((error: unknown) => String(error));
+  await writeFile(file, 'version: 1\nsources:\n  netlink: { families: [addr], namespaces: own }\n');
+  await using up = await Up.start(place, [], args);
+  addVeth('hello', 'hello2');
+  ip('addr', 'add', '192.0.2.1/32', 'dev', 'hello');
+  const heard = await eventually(async () => {
+    const rows = await place.list<{ kind: string; heard: number }[]>('ledger');
+    const source = rows.find(({ kind }) => kind === 'source');
+    if (!source || source.heard === 0) throw new Error('nothing is heard yet');
+    return source.heard;
+  });
+  up.signalGroup('SIGINT');
+  return { wrong, stderr: up.stderr, heard, end: await up.end() };
+}
+
 const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   firstTry: () => firstTry(process.argv[3]),
   interruptedAlone,
@@ -154,6 +175,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   terminal: () => terminal({}),
   terminalWithoutColour: () => terminal({ NO_COLOR: '1' }),
   ordinaryUser,
+  sourcesFile,
 };
 
 const scenario = SCENARIOS[process.argv[2] ?? ''];

@@ -154,10 +154,25 @@ describe('trotline up', () => {
   );
 
   story(
+    'hears what its sources file says, and refuses a wrong one with place, value and what was expected',
+    async () => {
+      const run = await scenario<{ wrong: string; stderr: string; heard: number; end: End }>('sourcesFile');
+      expect(run.wrong).toMatch(
+        /sources\.yaml: line 3, column 25: \/sources\/netlink\/families\/0 must be one of .*; did you mean "addr"\?/,
+      );
+      expect(run.stderr).toMatch(/hears +netlink +addr in this network namespace\n/);
+      expect(run.heard).toBe(1);
+      expect(run.end.exit).toBe(0);
+    },
+  );
+
+  story(
     'works for an ordinary user, and says what it cannot hear',
     async () => {
       const run = await scenario<{ stderr: string; events: ListedEvent[]; end: End; requests: number }>('ordinaryUser');
-      expect(run.stderr).toMatch(/hears +netlink +links in this network namespace\n +not +other network namespaces/);
+      expect(run.stderr).toMatch(
+        /hears +netlink +link, addr, route, neigh, rule in this network namespace\n[^]*limited +only the sidecar's own network/,
+      );
       expect(run.events).toHaveLength(4);
       expect(run.requests).toBe(4);
       expect(run.end.exit).toBe(0);

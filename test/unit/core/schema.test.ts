@@ -46,7 +46,7 @@ describe('parsing a configuration', () => {
     );
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as ConfigError).message).toBe(
-      'invalid action "webhook/alerts": /timeout must be at least 100ms; /typo is not a known key; ' +
+      'invalid action "webhook/alerts": /timeout must be at least 100ms; /typo is not a known key, expected one of url, timeout, tags, nested; ' +
         '/url must match pattern "^https?://"',
     );
   });

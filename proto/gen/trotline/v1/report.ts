@@ -125,6 +125,8 @@ export interface SourceHealth {
   /** ok, degraded or failed. */
   status: string;
   reason: string;
+  /** What it hears, for people; empty where the source does not say. */
+  hears: string;
 }
 
 function createBasePublishRequest(): PublishRequest {
@@ -1111,7 +1113,7 @@ export const HookLedger_OutcomesEntry: MessageFns<HookLedger_OutcomesEntry> = {
 };
 
 function createBaseSourceHealth(): SourceHealth {
-  return { source: "", status: "", reason: "" };
+  return { source: "", status: "", reason: "", hears: "" };
 }
 
 export const SourceHealth: MessageFns<SourceHealth> = {
@@ -1124,6 +1126,9 @@ export const SourceHealth: MessageFns<SourceHealth> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.hears !== "") {
+      writer.uint32(34).string(message.hears);
     }
     return writer;
   },
@@ -1163,6 +1168,14 @@ export const SourceHealth: MessageFns<SourceHealth> = {
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hears = reader.string();
             continue;
           }
         }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { type EventDraft, type Health, parseConfig } from '#core';
-import type { Opener } from '#native';
+import type { NetlinkStats, Opener } from '#native';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
 import { manualClock, silentLog } from '../../../../kit/action-context.ts';
@@ -96,13 +96,14 @@ describe('what is not heard as it was asked for', () => {
 });
 
 /** A source with an opener of the test's. */
-function withOpener(startOpener: () => Opener, refusal: string | null = null) {
+function withOpener(startOpener: () => Opener, refusal: string | null = null, stat: Partial<NetlinkStats> = {}) {
   const readers: FakeReader[] = [];
   const health: Health[] = [];
   const events: EventDraft[] = [];
   const definition = createNetlink((options) => {
     if (options.opener !== null && refusal !== null) throw new Error(refusal);
     const reader = new FakeReader(options);
+    reader.stat = { ...reader.stat, ...stat };
     readers.push(reader);
     setImmediate(() => reader.say(LISTED, reader.end()));
     return reader;
@@ -117,6 +118,22 @@ function withOpener(startOpener: () => Opener, refusal: string | null = null) {
   });
   return { source, readers, health, events };
 }
+
+describe('what is heard', () => {
+  it.each([
+    ['link, addr, route, neigh, rule in all network namespaces', null, []],
+    ['link, addr, route, neigh, rule in this network namespace', 1, []],
+    ['link, addr, route in all network namespaces', null, ['neighbour', 'rule'] as const],
+  ])('is %s', async (hears, allNamespacesErrno, refused) => {
+    const { source, health } = withOpener(() => ({ fd: 7, close: () => undefined }), null, {
+      allNamespacesErrno,
+      refused,
+    });
+    await source.start?.(new AbortController().signal);
+    expect(health).toMatchObject([{ hears }]);
+    await source.stop?.();
+  });
+});
 
 describe('without an opener', () => {
   it('that starts, the own namespace is heard all the same, and why not the others is said', async () => {

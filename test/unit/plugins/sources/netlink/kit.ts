@@ -145,6 +145,7 @@ export interface Listening {
   readonly clock: Clock & { advance(ms: number): void };
   readonly events: EventDraft[];
   readonly lost: number[];
+  /** Troubles and their ends; not the `ok` with which a start says what it hears. */
   readonly health: Health[];
   /** Nothing that was said is left, and everything is emitted. */
   readonly settled: () => Promise<void>;
@@ -203,7 +204,9 @@ async function startLife(
         events.push(...some);
       },
       lost: (_reason, count) => void lost.push(count),
-      report: (some) => void health.push(some),
+      report: (some) => {
+        if (some.status !== 'ok' || health.length > 0) health.push(some);
+      },
     },
   );
   const patience = new AbortController();
