@@ -53,6 +53,9 @@ function issuesOf(type: string, config: unknown, definitions: readonly SourceDef
     return [{ path, message, expected: types.join(', '), atKey: true }];
   }
   if (config === false) return [];
-  const { issues } = checkConfig(definition.config, config ?? {});
-  return issues.map(({ path: within, ...issue }) => ({ path: path + within, ...issue }));
+  return checkConfig(definition.config, config ?? {}).issues.map((issue) => within(path, issue));
+}
+
+function within(path: string, issue: Issue): Issue {
+  return { ...issue, path: path + issue.path };
 }
