@@ -9,7 +9,8 @@ export {
   REJECTED_WINDOW_MS,
 } from './claim.ts';
 export { type CompileCel, loadCel } from './cel/index.ts';
-export { type Clock, systemClock } from './clock.ts';
+export { abortReason, type Clock, sleepOn, systemClock } from './clock.ts';
+export { whenAborted } from './when-aborted.ts';
 export { placeInExcerpt, readDocuments, type SourceDocument } from './documents.ts';
 export { durationMs, durationText } from './duration.ts';
 export {

@@ -14,6 +14,7 @@ import {
   startSpan,
   traceparentOf,
   type TrotlineEvent,
+  whenAborted,
 } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
@@ -120,19 +121,17 @@ export async function makeAttempt(
 /** An action that does not heed its signal is not waited for any longer. */
 function ended(result: Promise<Result>, signal: AbortSignal, clock: Clock): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const over = new AbortController();
-    const abandon = (): void => {
-      clock.sleep(GRACE_MS, over.signal).then(
-        () => reject(new Error('the action did not end')),
-        () => undefined,
-      );
+    let cancel: (() => void) | null = null;
+    const unfollow = whenAborted(signal, () => {
+      cancel = clock.after(GRACE_MS, () => reject(new Error('the action did not end')));
+    });
+    const end = (): void => {
+      unfollow();
+      cancel?.();
     };
-    signal.addEventListener('abort', abandon, { once: true, signal: over.signal });
-    result.then(resolve, reject).finally(() => over.abort(ENDED));
+    result.then(resolve, reject).finally(end);
   });
 }
-
-const ENDED = new Error('ended');
 
 function isInterrupted(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'INTERRUPTED';

@@ -2,7 +2,7 @@ import { type AttemptRecord, type Hook, type OutcomeName, type TrotlineEvent } f
 
 import type { Entry } from '../journal/entry.ts';
 import type { Places } from '../places.ts';
-import { within } from '../waiting.ts';
+import { underBoth, within } from '../waiting.ts';
 import { type AttemptDeps, makeAttempt } from './attempt.ts';
 import type { ActionInstance, HookRuntime } from './runtime.ts';
 
@@ -81,7 +81,7 @@ async function runAction(options: RoundOptions, instance: ActionInstance): Promi
       return { afterMs, reason };
     const pauseMs = Math.max(afterMs, jittered(PAUSES_MS[tried - 1] ?? 0));
     options.onRetry(deps.clock.now() + pauseMs);
-    await deps.clock.sleep(pauseMs, AbortSignal.any([signal, waitSignal])).catch(() => undefined);
+    await underBoth(signal, waitSignal, (either) => deps.clock.sleep(pauseMs, either)).catch(() => undefined);
     if (signal.aborted || waitSignal.aborted || options.leftMs() <= 0) return { afterMs: 0, reason };
   }
 }
@@ -90,9 +90,9 @@ async function runAction(options: RoundOptions, instance: ActionInstance): Promi
 async function enter(options: RoundOptions, { places }: ActionInstance): Promise<(() => void) | null> {
   const { deps, signal, waitSignal, leftMs } = options;
   if (!places) return nothing;
-  const ended = AbortSignal.any([signal, waitSignal]);
   const work = (own: AbortSignal) => deps.places.enter(places.of, places.count, own);
-  return within(deps.clock, Math.max(0, leftMs()), ended, work).catch(() => null);
+  const inTime = (either: AbortSignal) => within(deps.clock, Math.max(0, leftMs()), either, work);
+  return underBoth(signal, waitSignal, inTime).catch(() => null);
 }
 
 const nothing = (): void => undefined;

@@ -12,7 +12,7 @@ import {
 import { age } from '../boottime.ts';
 import type { Claimed, Grant } from '../claims/claims.ts';
 import type { Entry } from '../journal/entry.ts';
-import { within } from '../waiting.ts';
+import { underBoth, within } from '../waiting.ts';
 import { interrupted } from './attempt.ts';
 import type { Limiter } from './limiter.ts';
 import { type ActionEnd, finalOf, jittered, outcomeOf, roundsOf, runRound } from './round.ts';
@@ -144,19 +144,21 @@ async function act(options: TurnOptions, event: TrotlineEvent, grant: Grant): Pr
   const { journal, places, clock, log, onProgress } = deps;
   const attempts = [...entry.attempts];
   const leftMs = (): number => timeLeft(options);
-  const ends = await runRound({
-    deps: { journal, places, clock, log },
-    runtime,
-    entry,
-    event,
-    signal: grant.fence === 0 ? stop : AbortSignal.any([stop, grant.lost]),
-    waitSignal: quit,
-    leftMs,
-    attempts,
-    // Without a claim and with one action nothing happens between its end and the outcome: one record tells both.
-    recordFinal: grant.fence !== 0 || runtime.actions.length > 1,
-    onRetry: (nextAttemptMs) => onProgress(entry, attempts, reasonOf(attempts), nextAttemptMs),
-  });
+  const round = (signal: AbortSignal): Promise<ActionEnd[]> =>
+    runRound({
+      deps: { journal, places, clock, log },
+      runtime,
+      entry,
+      event,
+      signal,
+      waitSignal: quit,
+      leftMs,
+      attempts,
+      // Without a claim and with one action nothing happens between its end and the outcome: one record tells both.
+      recordFinal: grant.fence !== 0 || runtime.actions.length > 1,
+      onRetry: (nextAttemptMs) => onProgress(entry, attempts, reasonOf(attempts), nextAttemptMs),
+    });
+  const ends = await (grant.fence === 0 ? round(stop) : underBoth(stop, grant.lost, round));
   const pending = ends.filter((end) => typeof end !== 'string');
   if (pending.length === 0 || leftMs() <= 0) return conclude(options, grant, ends, attempts);
   await grant.release();

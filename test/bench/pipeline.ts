@@ -25,7 +25,7 @@ export async function run(): Promise<BenchResult> {
   await writeFile(join(folder, 'hooks', 'a.yaml'), hookYaml('bench', { spec }));
   try {
     const args = ['--data', folder, '--hooks', join(folder, 'hooks'), '--api', '127.0.0.1:0', '--log', 'warn'];
-    await using controlPlane = new Killable(CONTROL_PLANE, args, /^/);
+    await using controlPlane = new Killable(CONTROL_PLANE, args, /^/, ['--conditions=source', ...profiling()]);
     await controlPlane.start();
     const child = [
       '--conditions=source',
@@ -36,6 +36,8 @@ export async function run(): Promise<BenchResult> {
       String(SECONDS * 1000),
     ];
     const { stdout } = await promisify(execFile)(process.execPath, child, { timeout: (SECONDS + 60) * 1000 });
+    // A profile is written at the end of a process that ends by itself.
+    if (profiling().length > 0) await controlPlane.kill('SIGTERM');
     const { emitted, seconds, unaccounted, rssMiB } = JSON.parse(stdout) as Record<string, number>;
     const perSecond = (emitted ?? 0) / (seconds ?? 1);
     return { metrics: { perSecond, unaccounted: unaccounted ?? 0, rssMiB: rssMiB ?? 0 }, runs: 1, spread: {} };

@@ -1,4 +1,5 @@
 /** What an action or a source gets from its host, as a test wants it: time stands still, I/O answers when told to. */
+import { sleepOn } from '#core';
 import type { ActionContext, Attempt, Clock, Ended, Log, Program, TrotlineEvent } from '#core';
 
 export const silentLog: Log = {
@@ -13,15 +14,16 @@ export const silentLog: Log = {
 export function manualClock(nowMs = Date.UTC(2026, 0, 2, 3, 4, 5)): Clock & { advance(ms: number): void } {
   let passed = 0;
   const sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
+  const after = (ms: number, wake: () => void) => {
+    const sleeper = { until: passed + ms, wake };
+    sleepers.add(sleeper);
+    return () => void sleepers.delete(sleeper);
+  };
   return {
     now: () => nowMs + passed,
     monotonic: () => passed,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        const sleeper = { until: passed + ms, wake: resolve };
-        sleepers.add(sleeper);
-        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-      }),
+    after,
+    sleep: (ms, signal) => sleepOn(after, ms, signal),
     advance: (ms) => {
       passed += ms;
       for (const sleeper of sleepers) {

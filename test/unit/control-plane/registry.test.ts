@@ -19,7 +19,12 @@ const identity = { sidecarId: 's1', node: 'n1', version: '1', plugins: [] };
 
 describe('the registry of sidecars', () => {
   let now = 0;
-  const clock: Clock = { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() };
+  const clock: Clock = {
+    now: () => now,
+    monotonic: () => now,
+    after: () => () => undefined,
+    sleep: () => Promise.resolve(),
+  };
   let sidecars: SidecarRegistry;
   beforeEach(() => {
     now = 1000;

@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events';
+
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { systemClock } from '#core';
@@ -58,12 +60,13 @@ describe('the system clock', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('leaves nothing on the signal after waking', async () => {
+  it('leaves one listener on the signal, however often it slept', async () => {
     const { signal } = new AbortController();
-    const removed = vi.spyOn(signal, 'removeEventListener');
-    const sleep = systemClock.sleep(1, signal);
-    await vi.advanceTimersByTimeAsync(1);
-    await sleep;
-    expect(removed).toHaveBeenCalledOnce();
+    for (let count = 0; count < 10; count++) {
+      const sleep = systemClock.sleep(1, signal);
+      await vi.advanceTimersByTimeAsync(1);
+      await sleep;
+    }
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
   });
 });

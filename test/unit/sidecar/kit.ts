@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import type { AttemptRecord, Clock, OutcomeRecord } from '#core';
+import { type AttemptRecord, type Clock, type OutcomeRecord, sleepOn } from '#core';
 
 import type { BootClock } from '../../../sidecar/boottime.ts';
 import type { Entry } from '../../../sidecar/journal/entry.ts';
@@ -20,20 +20,16 @@ export function testClock(settle: () => Promise<void> = turns): TestClock {
   const wall = Date.UTC(2026, 0, 1);
   let now = 0;
   const sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
+  const after = (ms: number, wake: () => void) => {
+    const sleeper = { until: now + ms, wake };
+    sleepers.add(sleeper);
+    return () => void sleepers.delete(sleeper);
+  };
   return {
     now: () => wall + now,
     monotonic: () => now,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason);
-        const sleeper = { until: now + ms, wake: resolve };
-        sleepers.add(sleeper);
-        const onAbort = (): void => {
-          sleepers.delete(sleeper);
-          reject(signal?.reason);
-        };
-        signal?.addEventListener('abort', onAbort, { once: true });
-      }),
+    after,
+    sleep: (ms, signal) => sleepOn(after, ms, signal),
     async pass(ms) {
       const end = now + ms;
       await settle();
