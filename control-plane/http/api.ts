@@ -51,12 +51,11 @@ export class HttpApi implements Component {
   readonly #streams: EventStreams;
   #app: FastifyInstance | null = null;
   #beat: Promise<void> = Promise.resolve();
-  #unsubscribe: (() => void) | null = null;
   #address = '';
 
   constructor(options: HttpApiOptions) {
     this.#options = options;
-    this.#streams = new EventStreams(options.clock);
+    this.#streams = new EventStreams(options.clock, (listener) => options.store.subscribe(listener));
   }
 
   /** `http://127.0.0.1:7411`; '' before start. */
@@ -66,7 +65,7 @@ export class HttpApi implements Component {
 
   /** After the store has started. */
   async start(): Promise<void> {
-    const { listen, tokenFile, addressFile, store, log } = this.#options;
+    const { listen, tokenFile, addressFile, log } = this.#options;
     const { host, port } = parseLoopback(listen);
     const token = await readOrCreateToken(tokenFile);
     const app = createApp(this.#options, this.#streams, token);
@@ -83,13 +82,11 @@ export class HttpApi implements Component {
     this.#address = addressOf(app.server.address());
     const content: ApiAddress = { version: 1, address: this.#address, pid: process.pid };
     await writeFile(addressFile, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-    this.#unsubscribe = store.subscribe((event) => this.#streams.tell(event));
     this.#beat = this.#streams.beat();
     log.info({ address: this.#address }, 'api listening');
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe?.();
     this.#streams.stop();
     await this.#beat;
     await this.#app?.close();

@@ -17,6 +17,8 @@ export interface TailFilter {
   readonly outcome?: string | undefined;
 }
 
+type Subscribe = (listener: (event: EventSummary) => void) => () => void;
+
 /** Whether a tail with this filter wants the event. */
 export function wanted({ type, hook, node, outcome }: TailFilter, event: EventSummary): boolean {
   if (type !== undefined && event.type !== type) return false;
@@ -27,14 +29,17 @@ export function wanted({ type, hook, node, outcome }: TailFilter, event: EventSu
   );
 }
 
-/** Every open tail. A reader that is too slow gets `event: omitted` with the count once it is back. */
+/** Every open tail; the store is listened to while there is one. A reader that is too slow gets `event: omitted` with the count once it is back. */
 export class EventStreams {
   readonly #clock: Clock;
+  readonly #subscribe: Subscribe;
+  #unsubscribe: (() => void) | null = null;
   readonly #open = new Map<ServerResponse, { readonly filter: TailFilter; omitted: number }>();
   readonly #stopped = new AbortController();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, subscribe: Subscribe) {
     this.#clock = clock;
+    this.#subscribe = subscribe;
   }
 
   /** Takes the response over until its reader goes. */
@@ -46,12 +51,13 @@ export class EventStreams {
     });
     response.write(': open\n\n');
     this.#open.set(response, { filter, omitted: 0 });
-    response.on('close', () => this.#open.delete(response));
-    response.on('error', () => this.#open.delete(response));
+    this.#unsubscribe ??= this.#subscribe((event) => this.#tell(event));
+    response.on('close', () => this.#remove(response));
+    response.on('error', () => this.#remove(response));
   }
 
   /** Hands an event to every tail that wants it; never waits. */
-  tell(event: EventSummary): void {
+  #tell(event: EventSummary): void {
     let text: string | undefined;
     for (const [response, tail] of this.#open) {
       if (!wanted(tail.filter, event)) continue;
@@ -76,7 +82,16 @@ export class EventStreams {
 
   stop(): void {
     this.#stopped.abort();
-    for (const response of this.#open.keys()) response.end();
-    this.#open.clear();
+    for (const response of this.#open.keys()) {
+      response.end();
+      this.#remove(response);
+    }
+  }
+
+  #remove(response: ServerResponse): void {
+    this.#open.delete(response);
+    if (this.#open.size > 0) return;
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
   }
 }
