@@ -1,16 +1,16 @@
 /** ClaimService: operations of a stream go to the store in batches, answers to the stream of their holder. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 
-import { type AddressedAnswer, AppError, type ClaimAnswer, type Log } from '#core';
-import { ClaimRequest, type ClaimResponse, ClaimServiceService, convert } from '#proto';
+import { AppError, type Log } from '#core';
+import { ClaimRequest, ClaimServiceService } from '#proto';
 
 import { decodeRequest, endWithError, type GrpcService, readRequests } from './server.ts';
-import type { Store } from './store/index.ts';
+import type { ClaimResponseOf, Store } from './store/index.ts';
 
-/** Operations of one stream that may be at the store at once; it is not read on until some are answered. */
-const MAX_UNANSWERED = 20_000;
+/** Of requests of one stream that may be at the store at once; it is not read on until some are answered. */
+const MAX_UNANSWERED_BYTES = 1 << 20;
 
-type Call = ServerDuplexStream<Buffer, ClaimResponse>;
+type Call = ServerDuplexStream<Buffer, Uint8Array>;
 
 interface ClaimStream {
   readonly call: Call;
@@ -18,9 +18,10 @@ interface ClaimStream {
   /** False until answers meant for an earlier stream of this holder have passed. */
   receiving: boolean;
   ended: boolean;
-  unanswered: number;
-  outbox: ClaimAnswer[];
-  /** Called when operations were answered or the client read on. */
+  unansweredBytes: number;
+  /** Encoded responses. */
+  outbox: Uint8Array[];
+  /** Called when requests were answered or the client read on. */
   wake: () => void;
 }
 
@@ -28,10 +29,10 @@ interface ClaimStream {
 export function createClaimService(store: Store, log: Log): GrpcService {
   const streams = new Map<string, ClaimStream>();
 
-  const route = (answers: readonly AddressedAnswer[]): void => {
-    for (const { holder, answer } of answers) {
+  const route = (responses: readonly ClaimResponseOf[]): void => {
+    for (const { holder, response } of responses) {
       const stream = streams.get(holder);
-      if (stream?.receiving) send(stream, answer);
+      if (stream?.receiving) send(stream, response);
     }
   };
   const leave = (stream: ClaimStream): void => {
@@ -55,23 +56,23 @@ export function createClaimService(store: Store, log: Log): GrpcService {
     const joined = (): void => {
       stream.receiving = true;
       // The greeting: an empty response tells the sidecar that somebody answers.
-      if (!stream.ended) stream.call.write({ answers: [] });
+      if (!stream.ended) stream.call.write(GREETING);
     };
     store.forgetWaiters(holder).then(joined, (error: unknown) => fail(stream, error));
   };
   const receive = (stream: ClaimStream, bytes: Buffer): void => {
-    const { sidecarId, operations } = decodeRequest(ClaimRequest, bytes);
-    if (stream.holder === '') join(stream, sidecarId);
-    if (operations.length === 0) return;
-    const { holder } = stream;
-    const requests = operations.map((from) => ({ holder, operation: convert.claimOperationFromProto(from) }));
-    stream.unanswered += requests.length;
-    const answered = (answers: readonly AddressedAnswer[]): void => {
-      route(answers);
-      stream.unanswered -= requests.length;
+    if (stream.holder === '') {
+      const { sidecarId, operations } = decodeRequest(ClaimRequest, bytes);
+      join(stream, sidecarId);
+      if (operations.length === 0) return;
+    }
+    stream.unansweredBytes += bytes.length;
+    const answered = (responses: readonly ClaimResponseOf[]): void => {
+      route(responses);
+      stream.unansweredBytes -= bytes.length;
       stream.wake();
     };
-    store.claim(requests).then(answered, (error: unknown) => fail(stream, error));
+    store.claim(stream.holder, bytes).then(answered, (error: unknown) => fail(stream, error));
   };
 
   const serve = async (call: Call): Promise<void> => {
@@ -82,7 +83,7 @@ export function createClaimService(store: Store, log: Log): GrpcService {
         receive(stream, bytes);
         while (!stream.ended && isBusy(stream)) await wokenUp(stream);
       });
-      while (!stream.ended && !call.cancelled && stream.unanswered > 0) await wokenUp(stream);
+      while (!stream.ended && !call.cancelled && stream.unansweredBytes > 0) await wokenUp(stream);
       flush(stream);
       if (!stream.ended) call.end();
       leave(stream);
@@ -99,27 +100,34 @@ export function createClaimService(store: Store, log: Log): GrpcService {
   return { definition, implementation: { claim: (call: Call) => void serve(call) } };
 }
 
-const NEW_STREAM = { holder: '', receiving: false, ended: false, unanswered: 0, wake: () => undefined };
+const NEW_STREAM = { holder: '', receiving: false, ended: false, unansweredBytes: 0, wake: () => undefined };
 
-/** Requests stay bytes until they are in our hands, so that a broken one is answered by us. */
+/** Requests and responses pass as bytes: the store's thread alone makes objects of them. */
 const definition = {
-  claim: { ...ClaimServiceService.claim, requestDeserialize: (bytes: Buffer): Buffer => bytes },
+  claim: {
+    ...ClaimServiceService.claim,
+    requestDeserialize: (bytes: Buffer): Buffer => bytes,
+    responseSerialize: (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  },
 };
 
+const GREETING = new Uint8Array();
+
 /** Answers of one turn of the event loop leave as one response. */
-function send(stream: ClaimStream, answer: ClaimAnswer): void {
+function send(stream: ClaimStream, response: Uint8Array): void {
   if (stream.outbox.length === 0) setImmediate(() => flush(stream));
-  stream.outbox.push(answer);
+  stream.outbox.push(response);
 }
 
+/** Encoded messages one after the other are one message: what is repeated in them is added up. */
 function flush(stream: ClaimStream): void {
-  const answers = stream.outbox.map(convert.claimAnswerToProto);
+  const { outbox, ended, call } = stream;
   stream.outbox = [];
-  if (answers.length > 0 && !stream.ended && !stream.call.cancelled) stream.call.write({ answers });
+  if (outbox.length > 0 && !ended && !call.cancelled) call.write(Buffer.concat(outbox));
 }
 
-function isBusy({ unanswered, call }: ClaimStream): boolean {
-  return !call.cancelled && (unanswered > MAX_UNANSWERED || call.writableNeedDrain);
+function isBusy({ unansweredBytes, call }: ClaimStream): boolean {
+  return !call.cancelled && (unansweredBytes > MAX_UNANSWERED_BYTES || call.writableNeedDrain);
 }
 
 function wokenUp(stream: ClaimStream): Promise<void> {

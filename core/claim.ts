@@ -1,5 +1,7 @@
 /** Claims as both ends of the wire have them (design section 6.2). Fences grow over all keys of one store. */
 
+import { ShardedMap } from './sharded-map.ts';
+
 export type ClaimOperation =
   | { readonly kind: 'acquire'; readonly id: number; readonly key: string }
   | {
@@ -42,10 +44,12 @@ interface ClaimState {
   windowUntil: number;
   /** End of a window that was settled while the key is held; it opens when the lease is over. 0: none. */
   settledUntil: number;
+  /** Fence under which a store has the key. 0: it has not. */
+  storedFence: number;
 }
 
 /** One key as a store keeps it; one without `settledUntil` has none. */
-export interface ClaimRow extends Readonly<Omit<ClaimState, 'settledUntil'>> {
+export interface ClaimRow extends Readonly<Omit<ClaimState, 'settledUntil' | 'storedFence'>> {
   readonly key: string;
   readonly settledUntil?: number;
 }
@@ -55,6 +59,15 @@ interface Waiter {
   readonly id: number;
 }
 
+/** What a store has to write down. */
+export interface ClaimChange {
+  readonly key: string;
+  /** Null: the key is free and its row can go. */
+  readonly row: ClaimRow | null;
+  /** Fence of the key's row as of the last call, which is to be replaced; 0: there is none. */
+  readonly storedFence: number;
+}
+
 /** An answer and whom it is for; a held claim's second answer belongs to another holder than the one who just asked. */
 export interface AddressedAnswer {
   readonly holder: string;
@@ -62,19 +75,20 @@ export interface AddressedAnswer {
 }
 
 /**
- * The rules of claims over an in-memory table; a store writes `changedRows()` down before it sends the answers. The
+ * The rules of claims over an in-memory table; a store writes `takeChanges()` down before it sends the answers. The
  * store's clock alone counts: `now` in milliseconds, never going back.
  */
 export class ClaimTable {
-  readonly #states = new Map<string, ClaimState>();
+  readonly #states = new ShardedMap<ClaimState>();
   readonly #waiters = new Map<string, Waiter[]>();
-  readonly #changed = new Set<string>();
+  /** By key: the fence under which it is stored. */
+  readonly #changed = new Map<string, number>();
   #lastFence: number;
 
   constructor(rows: Iterable<ClaimRow> = [], lastFence = 0) {
     this.#lastFence = lastFence;
     for (const { key, ...state } of rows) {
-      this.#states.set(key, { settledUntil: 0, ...state });
+      this.#states.set(key, { settledUntil: 0, storedFence: state.fence, ...state });
       this.#lastFence = Math.max(this.#lastFence, state.fence);
     }
   }
@@ -114,7 +128,7 @@ export class ClaimTable {
       answers.push(...(state.settledUntil > now ? this.#end(key, state, now) : this.#wake(key, now)));
       if (this.#states.get(key) !== state || state.windowUntil > now || state.leaseUntil + LATE_MS > now) continue;
       this.#states.delete(key);
-      this.#changed.add(key);
+      this.#change(key, state);
     }
     return answers;
   }
@@ -124,12 +138,14 @@ export class ClaimTable {
     for (const key of this.#waiters.keys()) this.#forget(key, holder, null);
   }
 
-  /** Keys touched since the last call; `row` null: the key is free and its row can go. */
-  takeChanges(): { key: string; row: ClaimRow | null }[] {
-    const changes = [...this.#changed].map((key) => {
+  /** Keys touched since the last call. */
+  takeChanges(): ClaimChange[] {
+    const changes: ClaimChange[] = [];
+    for (const [key, storedFence] of this.#changed) {
       const state = this.#states.get(key);
-      return { key, row: state ? { key, ...state } : null };
-    });
+      changes.push({ key, row: state ? rowOf(key, state) : null, storedFence });
+      if (state) state.storedFence = state.fence;
+    }
     this.#changed.clear();
     return changes;
   }
@@ -142,17 +158,19 @@ export class ClaimTable {
     if (state && state.windowUntil > now) {
       return [{ holder, answer: { kind: 'done', id, remainingMs: state.windowUntil - now } }, ...woken];
     }
-    if (!held) return [{ holder, answer: this.#grant(holder, id, key, now) }];
+    if (!held) return [{ holder, answer: this.#grant(holder, id, key, state, now) }];
     const waiters = this.#waiters.get(key);
     if (waiters) waiters.push({ holder, id });
     else this.#waiters.set(key, [{ holder, id }]);
     return [{ holder, answer: { kind: 'held', id, leaseMs: state.leaseUntil - now } }];
   }
 
-  #grant(holder: string, id: number, key: string, now: number): ClaimAnswer {
+  #grant(holder: string, id: number, key: string, known: ClaimState | undefined, now: number): ClaimAnswer {
     const fence = ++this.#lastFence;
-    this.#states.set(key, { fence, holder, leaseUntil: now + LEASE_MS, windowUntil: 0, settledUntil: 0 });
-    this.#changed.add(key);
+    const leaseUntil = now + LEASE_MS;
+    const storedFence = known?.storedFence ?? 0;
+    this.#change(key, known);
+    this.#states.set(key, { fence, holder, leaseUntil, windowUntil: 0, settledUntil: 0, storedFence });
     return { kind: 'granted', id, fence, leaseMs: LEASE_MS };
   }
 
@@ -166,7 +184,7 @@ export class ClaimTable {
     const accepted: AddressedAnswer = { holder, answer: { kind: 'accepted', id } };
     if (operation.kind === 'renew') {
       state.leaseUntil = now + LEASE_MS;
-      this.#changed.add(key);
+      this.#change(key, state);
       return [accepted];
     }
     const woken = this.#end(key, state, now, operation.kind === 'complete' ? now + operation.windowMs : 0);
@@ -181,7 +199,7 @@ export class ClaimTable {
     state.leaseUntil = 0;
     // Spent: not even its holder ends this claim again once the window has closed.
     if (state.windowUntil > 0) state.holder = '';
-    this.#changed.add(key);
+    this.#change(key, state);
     return this.#wake(key, now);
   }
 
@@ -190,9 +208,9 @@ export class ClaimTable {
     if (until <= now) return [];
     const known = this.#states.get(key);
     if (known && known.windowUntil >= until) return [];
-    const state = known ?? { fence: ++this.#lastFence, holder: '', leaseUntil: 0, windowUntil: 0, settledUntil: 0 };
+    const state = known ?? { ...FREE, fence: ++this.#lastFence };
+    this.#change(key, known);
     this.#states.set(key, state);
-    this.#changed.add(key);
     state.settledUntil = Math.max(until, state.settledUntil);
     return state.leaseUntil > now ? [] : this.#end(key, state, now);
   }
@@ -209,7 +227,12 @@ export class ClaimTable {
     }
     const next = waiters.shift();
     if (waiters.length === 0) this.#waiters.delete(key);
-    return next ? [{ holder: next.holder, answer: this.#grant(next.holder, next.id, key, now) }] : [];
+    return next ? [{ holder: next.holder, answer: this.#grant(next.holder, next.id, key, state, now) }] : [];
+  }
+
+  /** Before the state is another: what the store has is what it had when the change began. */
+  #change(key: string, state: ClaimState | undefined): void {
+    if (!this.#changed.has(key)) this.#changed.set(key, state?.storedFence ?? 0);
   }
 
   #forget(key: string, holder: string, id: number | null): void {
@@ -219,4 +242,10 @@ export class ClaimTable {
     if (left && left.length > 0) this.#waiters.set(key, left);
     else this.#waiters.delete(key);
   }
+}
+
+const FREE: Omit<ClaimState, 'fence'> = { holder: '', leaseUntil: 0, windowUntil: 0, settledUntil: 0, storedFence: 0 };
+
+function rowOf(key: string, { fence, holder, leaseUntil, windowUntil, settledUntil }: ClaimState): ClaimRow {
+  return { key, fence, holder, leaseUntil, windowUntil, settledUntil };
 }

@@ -2,6 +2,7 @@ export { parseArguments } from './arguments.ts';
 export {
   type AddressedAnswer,
   type ClaimAnswer,
+  type ClaimChange,
   type ClaimOperation,
   type ClaimRow,
   ClaimTable,

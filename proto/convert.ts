@@ -1,4 +1,4 @@
-/** The only place where wire meets domain. `…FromProto` validates and throws; nothing behind it checks again. */
+/** Where wire meets domain (claims on their fast way: claim-wire.ts). `…FromProto` validates and throws; nothing behind it checks again. */
 import {
   AppError,
   ATTEMPT_STATUSES,

@@ -1,3 +1,4 @@
+export { decodeClaimOperations, encodeClaimAnswers } from './claim-wire.ts';
 export * as convert from './convert.ts';
 export {
   HealthCheckResponse_ServingStatus,

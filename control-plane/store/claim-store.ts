@@ -1,14 +1,13 @@
 /** Claims: the rules run in memory, what they change is written in the commit that answers them. */
 import type { DatabaseSync } from 'node:sqlite';
 
-import { type AddressedAnswer, type ClaimRow, ClaimTable, LEASE_MS } from '#core';
+import { type AddressedAnswer, type ClaimOperation, type ClaimRow, ClaimTable, LEASE_MS } from '#core';
 
 import { integer, type Row, text } from './rows.ts';
-import type { ClaimRequestOf } from './types.ts';
 
 export interface ClaimStore {
   /** Applies in memory, in order; nothing may be told before `write` was committed. */
-  apply(requests: readonly ClaimRequestOf[]): AddressedAnswer[];
+  apply(holder: string, operations: readonly ClaimOperation[]): AddressedAnswer[];
   /** As `apply`, for leases and windows that ended. Looks at every key. */
   expire(): AddressedAnswer[];
   /** Somebody waits for a key: a lease that ends concerns them at once. */
@@ -33,17 +32,17 @@ export function createClaimStore(database: DatabaseSync, now: () => number): Cla
   );
   const remove = database.prepare('DELETE FROM claims WHERE fence = ?');
   const saveFence = database.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('last_fence', ?)");
-  let { table, fences, savedFence } = load(database, now());
+  let { table, savedFence } = load(database, now());
   /** Memory against file: `ahead` inside a transaction, `stale` after one that failed. */
   let state: 'same' | 'ahead' | 'stale' = 'same';
   const waiters = createWaiters();
 
   return {
-    apply(requests) {
+    apply(holder, operations) {
       state = 'ahead';
       const at = now();
       const answers: AddressedAnswer[] = [];
-      for (const { holder, operation } of requests) {
+      for (const operation of operations) {
         if (operation.kind === 'cancel') waiters.forget(holder, operation.acquireId);
         answers.push(...table.apply(holder, operation, at));
       }
@@ -65,20 +64,14 @@ export function createClaimStore(database: DatabaseSync, now: () => number): Cla
     },
     refresh() {
       if (state !== 'stale') return;
-      ({ table, fences, savedFence } = load(database, now()));
+      ({ table, savedFence } = load(database, now()));
       waiters.clear();
       state = 'same';
     },
     write() {
-      for (const { key, row } of table.takeChanges()) {
-        const stored = fences.get(key);
-        if (stored !== undefined && stored !== row?.fence) {
-          remove.run(stored);
-          fences.delete(key);
-        }
-        if (!row) continue;
-        upsert.run(row.fence, key, row.holder, row.leaseUntil, row.windowUntil, row.settledUntil ?? 0);
-        fences.set(key, row.fence);
+      for (const { key, row, storedFence } of table.takeChanges()) {
+        if (storedFence !== 0 && storedFence !== row?.fence) remove.run(storedFence);
+        if (row) upsert.run(row.fence, key, row.holder, row.leaseUntil, row.windowUntil, row.settledUntil ?? 0);
       }
       if (table.lastFence === savedFence) return;
       saveFence.run(table.lastFence);
@@ -122,15 +115,10 @@ function createWaiters() {
 
 function load(database: DatabaseSync, now: number) {
   const rows: ClaimRow[] = [];
-  const fences = new Map<string, number>();
-  for (const row of database.prepare('SELECT * FROM claims').iterate()) {
-    const claim = claimOf(row, now);
-    rows.push(claim);
-    fences.set(claim.key, claim.fence);
-  }
+  for (const row of database.prepare('SELECT * FROM claims').iterate()) rows.push(claimOf(row, now));
   const saved = database.prepare("SELECT value FROM meta WHERE name = 'last_fence'").get();
   const savedFence = saved ? integer(saved, 'value') : 0;
-  return { table: new ClaimTable(rows, savedFence), fences, savedFence };
+  return { table: new ClaimTable(rows, savedFence), savedFence };
 }
 
 /**

@@ -1,11 +1,11 @@
 /** The store as the main thread sees it; the work is done by a writing and a reading thread. */
-import { type AddressedAnswer, AppError, errorText, type Log, type ReportBatch } from '#core';
+import { AppError, errorText, type Log, type ReportBatch } from '#core';
 
 import { type Channel, openChannel, type Unasked } from './channel.ts';
 import type { ReaderCalls, WriterCalls } from './messages.ts';
 import { createPending } from './pending.ts';
 import { DEFAULT_RETENTION, type Retention } from './retention.ts';
-import type { EventSummary, Store } from './types.ts';
+import type { ClaimResponseOf, EventSummary, Store } from './types.ts';
 
 export interface StoreOptions {
   /** The database's file; its folder is made when missing. Beside it: `-wal`, `-shm` and `.lock`. */
@@ -20,13 +20,13 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
   const tails = new Set<(summary: EventSummary) => void>();
   let writer: Channel<WriterCalls> | null = null;
   let reader: Channel<ReaderCalls> | null = null;
-  let onAnswers: (answers: AddressedAnswer[]) => void = () => undefined;
+  let onAnswers: (responses: readonly ClaimResponseOf[]) => void = () => undefined;
   let onReset: () => void = () => undefined;
 
   const write = (): Channel<WriterCalls> => opened(writer);
   const read = (): Channel<ReaderCalls> => opened(reader);
   const unasked = (message: Unasked): void => {
-    if (message.kind === 'claimAnswers') onAnswers(message.answers);
+    if (message.kind === 'claimAnswers') onAnswers(message.responses);
     else if (message.kind === 'claimsReset') onReset();
     else if (message.kind === 'trouble') log.error({ what: message.what, error: message.error }, 'store is in trouble');
     else
@@ -58,7 +58,7 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
       await openWriter?.call('close', null).catch(() => undefined);
       await openWriter?.end();
     },
-    claim: async (requests) => write().call('claim', requests),
+    claim: async (holder, request) => write().call('claim', { holder, request: new Uint8Array(request) }),
     onClaimAnswers(listener) {
       onAnswers = listener;
     },

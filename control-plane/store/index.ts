@@ -2,7 +2,7 @@ export { createStore, type StoreOptions } from './client.ts';
 export { DEFAULT_RETENTION, type Retention } from './retention.ts';
 export type {
   AuditRecord,
-  ClaimRequestOf,
+  ClaimResponseOf,
   EventDetail,
   EventQuery,
   EventSummary,

@@ -1,10 +1,10 @@
 /** What the main thread and the store's two threads say to each other. All of it survives a structured clone. */
-import { type AddressedAnswer, AppError, type ErrorCode, errorText, type ReportBatch } from '#core';
+import { AppError, type ErrorCode, errorText, type ReportBatch } from '#core';
 
 import type { Retention } from './retention.ts';
 import type {
   AuditRecord,
-  ClaimRequestOf,
+  ClaimResponseOf,
   EventDetail,
   EventQuery,
   EventSummary,
@@ -29,6 +29,12 @@ export interface ReportRequest {
   readonly batch: ReportBatch;
 }
 
+export interface ClaimCall {
+  readonly holder: string;
+  /** With a buffer of its own: a view takes all of its buffer along. */
+  readonly request: Uint8Array;
+}
+
 export interface OverrideRequest {
   readonly hook: string;
   /** Null removes it. */
@@ -44,7 +50,7 @@ export interface StatsResetRequest {
 
 /** Answered by the writer, after the commit. */
 export interface WriterCalls {
-  claim: Call<readonly ClaimRequestOf[], AddressedAnswer[]>;
+  claim: Call<ClaimCall, ClaimResponseOf[]>;
   forgetWaiters: Call<string, void>;
   report: Call<ReportRequest, number>;
   setOverride: Call<OverrideRequest, null>;
@@ -99,7 +105,7 @@ export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
-  | { readonly kind: 'claimAnswers'; readonly answers: AddressedAnswer[] }
+  | { readonly kind: 'claimAnswers'; readonly responses: readonly ClaimResponseOf[] }
   | { readonly kind: 'claimsReset' }
   | { readonly kind: 'walGrew' }
   | { readonly kind: 'trouble'; readonly what: string; readonly error: string };

@@ -1,27 +1,22 @@
 /** What the control plane keeps and what can be asked of it. Times are wall clock, milliseconds since the epoch. */
-import type {
-  AddressedAnswer,
-  AttemptRecord,
-  ClaimOperation,
-  Component,
-  Ledger,
-  OutcomeRecord,
-  ReportBatch,
-  TrotlineEvent,
-} from '#core';
+import type { AttemptRecord, Component, Ledger, OutcomeRecord, ReportBatch, TrotlineEvent } from '#core';
 
-/** One operation and the sidecar that asks for it. */
-export interface ClaimRequestOf {
+/** An encoded `ClaimResponse` and the sidecar that it is for. */
+export interface ClaimResponseOf {
   readonly holder: string;
-  readonly operation: ClaimOperation;
+  readonly response: Uint8Array;
 }
 
 /** The one store; everything it resolves is durable against kill -9. STORE_FAILED: nothing of the call is stored. */
 export interface Store extends Component {
-  /** In the order given; answers for other holders (keys that freed) are among them. */
-  claim(requests: readonly ClaimRequestOf[]): Promise<AddressedAnswer[]>;
+  /**
+   * The operations of an encoded `ClaimRequest`, in order; answers for other holders (keys that freed) are among the responses.
+   * Bytes, so that the thread that applies them is the only one that makes objects of them. Rejects with MESSAGE_INVALID, nothing
+   * applied, when they are none.
+   */
+  claim(holder: string, request: Uint8Array): Promise<ClaimResponseOf[]>;
   /** Answers that no request caused: leases that ran out. One listener. */
-  onClaimAnswers(listener: (answers: AddressedAnswer[]) => void): void;
+  onClaimAnswers(listener: (responses: readonly ClaimResponseOf[]) => void): void;
   /** A commit failed: every waiter is forgotten and must ask again. One listener. */
   onClaimsReset(listener: () => void): void;
   /** A sidecar's claim stream ended. Answers for it that follow are for what it asks from then on. */

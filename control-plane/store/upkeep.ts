@@ -1,6 +1,7 @@
 /** What the writing thread does unasked: leases and windows that end, and retention. */
 import { errorText } from '#core';
 
+import { responsesTo } from './claim-responses.ts';
 import type { ClaimStore } from './claim-store.ts';
 import type { Say } from './thread.ts';
 import type { Transactions } from './transaction.ts';
@@ -39,7 +40,7 @@ export function startUpkeep({ transactions, claims, prune, pruneEveryMs, say }: 
     if (claims.size === 0 || !(claims.awaited || sweep)) return;
     sweptAt = performance.now();
     const answers = transactions.run(() => claims.expire());
-    if (answers.length > 0) say({ kind: 'claimAnswers', answers });
+    if (answers.length > 0) say({ kind: 'claimAnswers', responses: responsesTo(answers) });
   };
   const pruneSlice = (): void => {
     clearTimeout(slice);

@@ -1,9 +1,20 @@
 /** The writing thread: one transaction for all that arrived since the last; answers leave after its commit. */
+import type { ClaimOperation } from '#core';
+import { decodeClaimOperations } from '#proto';
+
+import { responsesTo } from './claim-responses.ts';
 import { createClaimStore } from './claim-store.ts';
 import { openWriter } from './database.ts';
 import { createHistoryWriter } from './history.ts';
 import { createLedgerWriter, newOutcomes } from './ledger.ts';
-import { failureOf, type Reply, type ReportRequest, type RequestOf, type WriterCalls } from './messages.ts';
+import {
+  type ClaimCall,
+  failureOf,
+  type Reply,
+  type ReportRequest,
+  type RequestOf,
+  type WriterCalls,
+} from './messages.ts';
 import { createOverrideWriter } from './overrides.ts';
 import { createRetention } from './retention.ts';
 import { createStatsReset, createStatsWriter } from './stats.ts';
@@ -33,11 +44,21 @@ serve(({ path, retention }, say) => {
     return ledger.storedSequence(sidecarId);
   };
 
+  const claim = (id: number, { holder, request }: ClaimCall): Reply => {
+    let operations: readonly ClaimOperation[];
+    try {
+      operations = decodeClaimOperations(request);
+    } catch (error) {
+      return { id, failure: failureOf(error) };
+    }
+    return { id, value: responsesTo(claims.apply(holder, operations)) };
+  };
+
   const answer = (asked: Request): Reply => {
     const { id } = asked;
     switch (asked.kind) {
       case 'claim':
-        return { id, value: claims.apply(asked.request) };
+        return claim(id, asked.request);
       case 'forgetWaiters':
         return { id, value: claims.forgetWaiters(asked.request) };
       case 'report':

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 
 import { describe, expect, test } from 'vitest';
 
+import { claim } from './kit/claims.ts';
 import { HOOK, outcomes } from './kit/reports.ts';
 import { acquire, useStores } from './kit/store.ts';
 
@@ -14,14 +15,14 @@ const { folder, path, start } = useStores();
 
 test('a file of the version before is read, and brought to this one', async () => {
   const store = await start();
-  await store.claim([acquire('a', 'k')]);
+  await claim(store, [acquire('a', 'k')]);
   await store.report('s', 'node-1', outcomes(1, 2));
   await store.stop?.();
   using database = new DatabaseSync(path());
   database.exec('ALTER TABLE stats DROP COLUMN timed; DROP TABLE durations; PRAGMA user_version = 2');
   database.close();
   const again = await start();
-  expect(await again.claim([acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'held' } }]);
+  expect(await claim(again, [acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'held' } }]);
   expect(await again.stats()).toMatchObject([{ executions: 2, avgMs: 10, maxMs: 10, p50Ms: null }]);
 });
 
@@ -47,7 +48,10 @@ describe('a file that cannot be used', () => {
 
   test('because a page of it is damaged is named and left as it is', async () => {
     const store = await start();
-    await store.claim(Array.from({ length: 500 }, (_, index) => acquire('a', `key-${index}`)));
+    await claim(
+      store,
+      Array.from({ length: 500 }, (_, index) => acquire('a', `key-${index}`)),
+    );
     await store.stop?.();
     const bytes = await readFile(path());
     await writeFile(path(), bytes.fill(0xff, 4_096));
@@ -105,7 +109,10 @@ test('kill -9 under load loses nothing that was acknowledged', async () => {
   expect(sequence).toBeGreaterThanOrEqual(Math.max(...stored));
   expect(await store.events({ limit: 10_000 })).toHaveLength(sequence);
   expect((await store.ledger())[0]?.stored).toEqual({ [HOOK]: { delivered: sequence } });
-  const answers = await store.claim(done.map((key) => acquire('b', key)));
+  const answers = await claim(
+    store,
+    done.map((key) => acquire('b', key)),
+  );
   expect(new Set(answers.map(({ answer }) => answer.kind))).toEqual(new Set(['done']));
 });
 

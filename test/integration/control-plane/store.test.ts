@@ -7,6 +7,7 @@ import type { AddressedAnswer, Ledger } from '#core';
 
 import type { EventSummary, Store } from '../../../control-plane/store/index.ts';
 import { eventually } from '../../kit/eventually.ts';
+import { answersOf, claim } from './kit/claims.ts';
 import { attempt, batch, event, HOOK, outcome, outcomes } from './kit/reports.ts';
 import { acquire, useStores } from './kit/store.ts';
 
@@ -29,11 +30,11 @@ const release = (holder: string, key: string, fence: number) => ({
 describe('claims', () => {
   test('are answered in order, with the answers of those who waited', async () => {
     const store = await start();
-    expect(await store.claim([acquire('a', 'k'), acquire('b', 'k')])).toMatchObject([
+    expect(await claim(store, [acquire('a', 'k'), acquire('b', 'k')])).toMatchObject([
       { holder: 'a', answer: { kind: 'granted', fence: 1 } },
       { holder: 'b', answer: { kind: 'held' } },
     ]);
-    expect(await store.claim([complete('a', 'k', 1)])).toMatchObject([
+    expect(await claim(store, [complete('a', 'k', 1)])).toMatchObject([
       { holder: 'a', answer: { kind: 'accepted' } },
       { holder: 'b', answer: { kind: 'done' } },
     ]);
@@ -41,29 +42,29 @@ describe('claims', () => {
 
   test('outlive the process, and fences grow on even when every key was released', async () => {
     const store = await start();
-    await store.claim([acquire('a', 'held'), acquire('a', 'done'), complete('a', 'done', 2)]);
-    await store.claim([acquire('a', 'free'), release('a', 'free', 3)]);
+    await claim(store, [acquire('a', 'held'), acquire('a', 'done'), complete('a', 'done', 2)]);
+    await claim(store, [acquire('a', 'free'), release('a', 'free', 3)]);
     const again = await restart(store);
-    expect(await again.claim([acquire('b', 'held'), acquire('b', 'done'), acquire('b', 'free')])).toMatchObject([
+    expect(await claim(again, [acquire('b', 'held'), acquire('b', 'done'), acquire('b', 'free')])).toMatchObject([
       { answer: { kind: 'held' } },
       { answer: { kind: 'done' } },
       { answer: { kind: 'granted', fence: 4 } },
     ]);
-    expect(await again.claim([acquire('a', 'held')])).toMatchObject([{ answer: { kind: 'granted', fence: 5 } }]);
+    expect(await claim(again, [acquire('a', 'held')])).toMatchObject([{ answer: { kind: 'granted', fence: 5 } }]);
   });
 
   test('remember over a restart what was settled while another holds the key', async () => {
     const store = await start();
     const settle = { kind: 'settle', id: 5, key: 'k', windowMs: 600_000, ageMs: 0 } as const;
-    await store.claim([acquire('a', 'k'), { holder: 'b', operation: settle }]);
+    await claim(store, [acquire('a', 'k'), { holder: 'b', operation: settle }]);
     const again = await restart(store);
-    await again.claim([release('a', 'k', 1)]);
-    expect(await again.claim([acquire('c', 'k')])).toMatchObject([{ answer: { kind: 'done' } }]);
+    await claim(again, [release('a', 'k', 1)]);
+    expect(await claim(again, [acquire('c', 'k')])).toMatchObject([{ answer: { kind: 'done' } }]);
   });
 
   test('leave one row a key', async () => {
     const store = await start();
-    for (let count = 0; count < 3; count++) await store.claim([acquire('a', 'k')]);
+    for (let count = 0; count < 3; count++) await claim(store, [acquire('a', 'k')]);
     await store.stop?.();
     using database = new DatabaseSync(path());
     expect(database.prepare('SELECT key, fence FROM claims').all()).toMatchObject([{ key: 'k', fence: 3 }]);
@@ -71,24 +72,24 @@ describe('claims', () => {
 
   test('whose lease ran out go to who waits, unasked', async () => {
     const store = await start();
-    await store.claim([acquire('a', 'k')]);
+    await claim(store, [acquire('a', 'k')]);
     await store.stop?.();
     using database = new DatabaseSync(path());
     database.exec(`UPDATE claims SET lease_until = ${Date.now() + 3_000}`);
     database.close();
     const again = await start();
     const answers: AddressedAnswer[] = [];
-    again.onClaimAnswers((some) => answers.push(...some));
-    expect(await again.claim([acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'held' } }]);
+    again.onClaimAnswers((some) => answers.push(...some.flatMap(answersOf)));
+    expect(await claim(again, [acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'held' } }]);
     await eventually(() => answers.length > 0);
     expect(answers).toMatchObject([{ holder: 'b', answer: { kind: 'granted', fence: 2 } }]);
   });
 
   test('are not kept for a holder whose waiters were forgotten', async () => {
     const store = await start();
-    await store.claim([acquire('a', 'k'), acquire('b', 'k')]);
+    await claim(store, [acquire('a', 'k'), acquire('b', 'k')]);
     await store.forgetWaiters('b');
-    expect(await store.claim([release('a', 'k', 1)])).toMatchObject([{ holder: 'a' }]);
+    expect(await claim(store, [release('a', 'k', 1)])).toMatchObject([{ holder: 'a' }]);
   });
 });
 
@@ -96,14 +97,14 @@ test('claims of a commit that failed are as if never asked, waiters are told to 
   const store = await start();
   let resets = 0;
   store.onClaimsReset(() => (resets += 1));
-  await store.claim([acquire('a', 'k'), acquire('b', 'k')]);
+  await claim(store, [acquire('a', 'k'), acquire('b', 'k')]);
   using database = new DatabaseSync(path());
   database.exec("CREATE TRIGGER broken BEFORE INSERT ON claims BEGIN SELECT raise(ABORT, 'broken'); END");
-  await expect(store.claim([complete('a', 'k', 1)])).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await expect(claim(store, [complete('a', 'k', 1)])).rejects.toMatchObject({ code: 'STORE_FAILED' });
   expect(resets).toBe(1);
   database.exec('DROP TRIGGER broken');
-  expect(await store.claim([complete('a', 'k', 1)])).toMatchObject([{ holder: 'a', answer: { kind: 'accepted' } }]);
-  expect(await store.claim([acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'done' } }]);
+  expect(await claim(store, [complete('a', 'k', 1)])).toMatchObject([{ holder: 'a', answer: { kind: 'accepted' } }]);
+  expect(await claim(store, [acquire('b', 'k')])).toMatchObject([{ answer: { kind: 'done' } }]);
 });
 
 describe('reports', () => {

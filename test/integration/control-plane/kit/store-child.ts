@@ -1,5 +1,6 @@
 /** Runs a store under load in a process of its own and prints what was acknowledged: `node store-child.ts PATH`. */
 import { createStore } from '../../../../control-plane/store/index.ts';
+import { claim } from './claims.ts';
 import { outcomes, quiet } from './reports.ts';
 
 const [path = '', mode = 'load'] = process.argv.slice(2);
@@ -10,11 +11,11 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 async function claimForever(worker: number): Promise<void> {
   for (let number = 0; ; number++) {
     const key = `${worker}-${number}`;
-    const [granted] = await store.claim([{ holder: 'a', operation: { kind: 'acquire', id: 1, key } }]);
+    const [granted] = await claim(store, [{ holder: 'a', operation: { kind: 'acquire', id: 1, key } }]);
     if (granted?.answer.kind !== 'granted') throw new Error(`${key} was answered ${granted?.answer.kind}`);
     const { fence } = granted.answer;
     const operation = { kind: 'complete', id: 2, key, fence, windowMs: 600_000 } as const;
-    await store.claim([{ holder: 'a', operation }]);
+    await claim(store, [{ holder: 'a', operation }]);
     print(`done ${key} ${fence}`);
   }
 }
