@@ -113,7 +113,12 @@ export type JournalRecord =
 
 /** Bigints, which JSON has not, travel as `{"$bigint": "…"}`. */
 export function encodeRecord(record: JournalRecord): string {
-  return JSON.stringify(record, bigintToJson);
+  try {
+    // A replacer is called for every value, and bigints, which are refused here, are rare.
+    return JSON.stringify(record);
+  } catch {
+    return JSON.stringify(record, bigintToJson);
+  }
 }
 
 /** The frame's checksum vouches for what is inside; a kind of record that this version does not know is refused. */
