@@ -1,6 +1,6 @@
 /**
- * Changes the MTU of a link of the current network namespace `count` times, as fast as the kernel takes it, for the
- * netlink bench: `link-producer INTERFACE COUNT [BATCH]`. Prints one JSON line.
+ * Changes the MTU of a link of the current network namespace `count` times, as fast as the kernel takes it or so many a second, for
+ * benches and tests: `link-producer INTERFACE COUNT [BATCH [PER_SECOND]]`. Prints one JSON line.
  */
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -61,13 +62,14 @@ void awaitAck(int fd, uint32_t sequence) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: link-producer INTERFACE COUNT [BATCH]\n");
+    std::fprintf(stderr, "usage: link-producer INTERFACE COUNT [BATCH [PER_SECOND]]\n");
     return 2;
   }
   const int ifindex = static_cast<int>(::if_nametoindex(argv[1]));
   if (ifindex == 0) fail(argv[1], errno);
   const uint64_t count = std::strtoull(argv[2], nullptr, 10);
   const uint64_t batch = std::max<uint64_t>(argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 250, 1);
+  const double perSecond = argc > 4 ? std::strtod(argv[4], nullptr) : 0;
   const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (fd < 0) fail("socket", errno);
 
@@ -87,6 +89,7 @@ int main(int argc, char** argv) {
     awaitAck(fd, static_cast<uint32_t>(sent + size));
     sent += size;
     acked += 1;
+    if (perSecond > 0) std::this_thread::sleep_until(start + std::chrono::duration<double>(static_cast<double>(sent) / perSecond));
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf("{\"sent\":%llu,\"acked\":%llu,\"seconds\":%.6f}\n", static_cast<unsigned long long>(sent),

@@ -1,8 +1,9 @@
 /** What the scenarios share: the whole thread with the real source, inside the network namespace of the scenario. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
-import { parseConfig, type SourceDefinition, type TrotlineEvent } from '#core';
+import { parseConfig, type SourceContext, type SourceDefinition, type TrotlineEvent } from '#core';
 import { policyForUp } from '#sidecar';
 
 import { script } from '../../../plugins/actions/script/index.ts';
@@ -23,12 +24,20 @@ export interface NetnsThreadOptions {
   readonly receiveBuffer?: number;
   /** Configuration of the source; by default it hears links of its own namespace alone, and messages only. */
   readonly source?: object;
+  /** How many events the source has just handed over. */
+  readonly emitted?: (count: number) => void;
   /** Instead of the real `script` action. */
   readonly handled?: (event: TrotlineEvent, hook: string) => void;
 }
 
 /** The API needs a loopback that is up; every program may run. */
-export async function netnsThread({ hooks, receiveBuffer, source, handled }: NetnsThreadOptions): Promise<Thread> {
+export async function netnsThread({
+  hooks,
+  receiveBuffer,
+  source,
+  emitted,
+  handled,
+}: NetnsThreadOptions): Promise<Thread> {
   ip('link', 'set', 'lo', 'up');
   const recording = testAction(async (event, { hook }) => {
     handled?.(event, hook);
@@ -36,16 +45,23 @@ export async function netnsThread({ hooks, receiveBuffer, source, handled }: Net
   });
   return startThread({
     hooks,
-    sources: [configured(receiveBuffer ?? NORMAL_BYTES, source ?? LINKS_ALONE)],
+    sources: [configured(receiveBuffer ?? NORMAL_BYTES, source ?? LINKS_ALONE, emitted)],
     actions: [handled ? recording : script],
     policy: policyForUp({ hooksDirectory: '/', user: 'root' }),
   });
 }
 
 /** The source as the sidecar starts it, but for what is given. */
-function configured(receiveBuffer: number, given: object): SourceDefinition {
+function configured(receiveBuffer: number, given: object, emitted?: (count: number) => void): SourceDefinition {
   const config = parseConfig(netlink.config, { receiveBuffer, ...given }, 'source "netlink"');
-  return { ...netlink, create: (_config, context) => netlink.create(config, context) };
+  const told = ({ emit, ...context }: SourceContext): SourceContext => ({
+    ...context,
+    emit: (events) => {
+      emitted?.(events.length);
+      return emit(events);
+    },
+  });
+  return { ...netlink, create: (_config, context) => netlink.create(config, told(context)) };
 }
 
 /** Changes the mtu of a link so many times, as fast as the kernel takes it. */
@@ -53,6 +69,14 @@ export function produce(name: string, count: number): number {
   const { seconds }: { seconds: number } = JSON.parse(
     execFileSync(PRODUCER, [name, String(count)], { encoding: 'utf8' }),
   );
+  return seconds;
+}
+
+/** The same at a steady pace, in batches of 50, while this process goes on. */
+export async function produceAtPace(name: string, count: number, perSecond: number): Promise<number> {
+  const args = [name, String(count), '50', String(perSecond)];
+  const { stdout } = await promisify(execFile)(PRODUCER, args, { encoding: 'utf8' });
+  const { seconds }: { seconds: number } = JSON.parse(stdout);
   return seconds;
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,7 +11,7 @@ import type { TrotlineEvent } from '#core';
 import { eventually } from '../../kit/eventually.ts';
 import { addVeth, ip } from '../../kit/netns.ts';
 import { hookYaml } from '../../kit/thread.ts';
-import { netnsThread, NORMAL_BYTES, produce, settledLedger, TINY_BYTES } from './kit.ts';
+import { netnsThread, NORMAL_BYTES, produce, produceAtPace, settledLedger, TINY_BYTES } from './kit.ts';
 
 const PRODUCED = 10_000;
 const ALL = { 'a.yaml': hookYaml('all') };
@@ -151,6 +152,52 @@ async function burst(receiveBuffer: number): Promise<unknown> {
   );
 }
 
+/** Conditions that look at different things and meet no change, and one that meets twelve. */
+const FILTERS = [
+  'interface == "eth0"',
+  'interface =~ "^(eth|wlan)[0-9]+$"',
+  'interface =~ "^cali" OR interface =~ "^tunl"',
+  'message_type IN [17, 20, 21, 24, 25]',
+  'event_type == 3 AND netlink.route.table == 254',
+  'netlink.link.mtu > 9000',
+  'namespace =~ "^container-" AND interface !~ "^va"',
+  'NOT (interface =~ "^v" AND message_type == 16)',
+  'netlink.link.kind == "bridge" AND (netlink.link.flags >= 1 OR sequence < 10)',
+  'interface == "va" AND sequence IN [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000, 20000, 30000]',
+];
+
+/** Ten thousand changes a second for three seconds past ten conditions: whether the sidecar keeps up, and what it costs. */
+async function throughput(): Promise<unknown> {
+  const conditions = FILTERS.map((condition, index) => {
+    const spec = `condition: ${JSON.stringify(condition)}`;
+    return [`${index}.yaml`, hookYaml(`hook-${index}`, { spec })] as const;
+  });
+  let handled = 0;
+  let heard = 0;
+  const emitted = (count: number): void => void (heard += count);
+  const hooks = Object.fromEntries(conditions);
+  await using thread = await netnsThread({ hooks, emitted, handled: () => handled++ });
+  addVeth('va', 'vb');
+  await eventually(() => assert.equal(heard, 2));
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const cpuBefore = process.cpuUsage();
+  delay.enable();
+  const seconds = await produceAtPace('va', 30_000, 10_000);
+  const behind = 30_002 - heard;
+  delay.disable();
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const { source } = await settledLedger(thread, 30_002);
+  return {
+    perSecond: Math.round(30_000 / seconds),
+    heard: source.heard,
+    lost: source.lost,
+    handled,
+    behind,
+    cores: (user + system) / 1e6 / seconds,
+    lagP99Ms: delay.percentile(99) / 1e6 - 1,
+  };
+}
+
 /** Numbers in the order in which a hook without a condition meets them. */
 async function gaps(): Promise<unknown> {
   const sequences: number[] = [];
@@ -198,6 +245,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   burst: () => burst(NORMAL_BYTES),
   overflow: () => burst(TINY_BYTES),
   gaps,
+  throughput,
   numbersOfScripts,
 };
 

@@ -5,6 +5,16 @@ import { missingForNetlink, scenario } from './run.ts';
 const missing = missingForNetlink('the netlink source on a real kernel');
 const SCENARIOS = new URL('link-scenarios.ts', import.meta.url);
 
+interface Throughput {
+  readonly perSecond: number;
+  readonly heard: number;
+  readonly lost: Readonly<Record<string, number>>;
+  readonly handled: number;
+  readonly behind: number;
+  readonly cores: number;
+  readonly lagP99Ms: number;
+}
+
 interface Burst {
   readonly sum: number;
   readonly lost: number;
@@ -45,6 +55,17 @@ describe.skipIf(missing !== null)('the netlink source on a real kernel', () => {
     }
     expect(seen?.lost).toBeGreaterThan(0);
     expect(seen?.resynced).toBeGreaterThan(0);
+  });
+
+  it('N43: keeps up with 10,000 changes a second past ten conditions, and says what that costs', async () => {
+    const { perSecond, behind, cores, lagP99Ms, ...seen } = await scenario<Throughput>(SCENARIOS, 'throughput');
+    const costs = `${cores.toFixed(2)} cores, event loop late by ${lagP99Ms.toFixed(1)} ms (p99), ${behind} changes behind`;
+    console.info(`N43: ${perSecond} changes a second: ${costs}`);
+    // Twelve numbers are in the last condition; the others meet nothing.
+    expect(seen).toEqual({ heard: 30_002, lost: {}, handled: 12 });
+    expect(perSecond).toBeGreaterThan(9000);
+    // A tenth of a second of changes.
+    expect(behind).toBeLessThan(1000);
   });
 
   it('N48: numbers rise over a burst, and their gaps are the losses it told', async () => {
