@@ -96,16 +96,21 @@ NetnsRegistry::NetnsRegistry() : socket_(openSocket()) {
 
 NetnsRegistry::~NetnsRegistry() { ::close(socket_); }
 
-std::vector<Netns> NetnsRegistry::scan() {
+NetnsRegistry::Changes NetnsRegistry::scan() {
   auto found = lookAround();
-  std::vector<Netns> news;
+  Changes changes;
   for (auto entry = known_.begin(); entry != known_.end();) {
-    entry = found.count(entry->first) == 0 ? known_.erase(entry) : std::next(entry);
+    if (found.count(entry->first) != 0) {
+      ++entry;
+      continue;
+    }
+    changes.gone.push_back(entry->first);
+    entry = known_.erase(entry);
   }
   for (auto& [nsid, netns] : found) {
-    if (learn(netns)) news.push_back(netns);
+    if (learn(netns)) changes.news.push_back(netns);
   }
-  return news;
+  return changes;
 }
 
 Netns NetnsRegistry::resolve(int32_t nsid) {

@@ -39,11 +39,18 @@ class NetnsRegistry {
   /** The nsid of the own namespace within itself, which it is given too: -1 where that was refused. */
   int32_t own() const { return own_; }
 
+  struct Changes {
+    /** New, or with another name than last told. */
+    std::vector<Netns> news;
+    /** Not there any more. */
+    std::vector<int32_t> gone;
+  };
+
   /**
-   * Looks around, and returns what is new or has another name than last told. A namespace that only processes are in, and
+   * Looks around. A namespace that only processes are in, and
    * that has no nsid, is taken at the second look: the first may have seen one that is about to be named.
    */
-  std::vector<Netns> scan();
+  Changes scan();
 
   /** Looks for this one alone; `name` is `nsid-N` where nothing tells more. */
   Netns resolve(int32_t nsid);

@@ -151,7 +151,13 @@ class Opener {
 
   void lookAround() {
     nextLook_ = Clock::now() + kLookAround;
-    for (const auto& netns : registry().scan()) {
+    const auto changes = registry().scan();
+    for (const int32_t nsid : changes.gone) {
+      auto answer = answerOf(Tell::kGone);
+      answer.nsid = nsid;
+      pass(answer, -1);
+    }
+    for (const auto& netns : changes.news) {
       // Nobody reads just now: it is told at the next look.
       if (!tell(netns, false)) registry().forget(netns.nsid);
     }

@@ -62,22 +62,30 @@ int OpenerLink::dump(int32_t nsid, DumpPart part, uint32_t sequence, int& fd) {
 
 void OpenerLink::list() {
   if (!hearsAll_) return;
+  if (listing_) {
+    listAgain_ = true;
+    return;
+  }
   onList_.clear();
   listing_ = send(question(Ask::kWatch));
 }
 
 int32_t OpenerLink::meet(int32_t nsid, std::vector<Record>& records) {
   if (nsid < 0 || nsid == own_) return -1;
+  if (known_.count(nsid) == 0) take(records);
   if (known_.count(nsid) == 0) resolve(nsid, records);
   return nsid;
 }
 
 void OpenerLink::noticed(Record&& record, std::vector<Record>& records) {
   const int32_t nsid = record.cells[kNetns];
+  if (nsid < 0 || nsid == own_) return;
   if (record.cells[static_cast<size_t>(netns_columns::change)] != kNetnsGone) {
-    meet(nsid, records);
+    // Known or not: the number was given anew, perhaps to another namespace.
+    resolve(nsid, records);
     return;
   }
+  take(records);
   if (known_.erase(nsid) == 0) return;
   send(question(Ask::kForget, nsid));
   records.push_back(std::move(record));
@@ -125,6 +133,7 @@ bool OpenerLink::await(Tell tell, OpenerAnswer& answer, int& fd) {
 
 void OpenerLink::told(const OpenerAnswer& answer, std::vector<Record>& records) {
   if (answer.tell == Tell::kListed) listed(records);
+  if (answer.tell == Tell::kGone && known_.erase(answer.nsid) != 0) records.push_back(netnsRecord(answer.nsid, kNetnsGone));
   if (answer.tell != Tell::kNetns) return;
   onList_.insert(answer.nsid);
   const auto [entry, isNew] = known_.try_emplace(answer.nsid);
@@ -135,9 +144,7 @@ void OpenerLink::told(const OpenerAnswer& answer, std::vector<Record>& records) 
 }
 
 void OpenerLink::resolve(int32_t nsid, std::vector<Record>& records) {
-  // A list may have told of it already.
   take(records);
-  if (known_.count(nsid) != 0) return;
   OpenerAnswer answer{};
   int fd = -1;
   if (send(question(Ask::kResolve, nsid)) && await(Tell::kNetns, answer, fd)) told(answer, records);
@@ -154,6 +161,7 @@ void OpenerLink::listed(std::vector<Record>& records) {
     nsid = known_.erase(nsid);
   }
   records.push_back(netnsRecord(-1, kNetnsListed));
+  if (std::exchange(listAgain_, false)) list();
 }
 
 }  // namespace trotline

@@ -68,6 +68,8 @@ class OpenerLink {
   /** On the list that is being told. */
   std::unordered_set<int32_t> onList_;
   bool listing_ = false;
+  /** Asked for while one was told. */
+  bool listAgain_ = false;
   /** Told while an answer was waited for. */
   std::vector<OpenerAnswer> early_;
 };

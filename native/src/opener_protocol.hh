@@ -55,6 +55,8 @@ enum class Tell : uint32_t {
   kNetns,
   /** All namespaces that exist were told. */
   kListed,
+  /** One that was told is not there any more: its nsid may be another's soon. */
+  kGone,
 };
 
 struct OpenerAnswer {

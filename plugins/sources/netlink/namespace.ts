@@ -31,6 +31,8 @@ export interface Resync {
   readonly lost: number | null;
   /** Changes that dumps found since then. */
   readonly differences: number;
+  /** Nothing was known before: what was found is news, and makes good no loss. */
+  readonly first: boolean;
 }
 
 /** One network namespace: its name, its state, and the dumps that make good for what was lost of it. */
@@ -112,10 +114,11 @@ export class Namespace {
     this.#listed = true;
     this.#refused = record.errno;
     if (!this.#dumps.finished(record)) return null;
+    const first = !this.#whole;
     this.#whole = true;
     this.#missing = record.missing;
     const found = this.tables.endDump(record.missing);
-    const resync = { found, lost: this.#lost, differences: this.#differences + found.length };
+    const resync = { found, lost: this.#lost, differences: this.#differences + found.length, first };
     this.#lost = null;
     this.#differences = 0;
     return resync;

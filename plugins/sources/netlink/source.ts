@@ -277,8 +277,9 @@ export class NetlinkSource implements Component {
     if (namespace) this.#tellGaps();
     if (namespace && resync) {
       this.#differ(namespace.name, resync.found, events);
-      const { lost, differences } = resync;
-      if (lost !== null || differences > 0) events.push(this.#drafts.resynced(lost, differences, namespace.name));
+      const { lost, differences, first } = resync;
+      if (lost !== null || (differences > 0 && !first))
+        events.push(this.#drafts.resynced(lost, differences, namespace.name));
     }
     this.#becomeReady();
   }

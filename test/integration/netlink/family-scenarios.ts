@@ -5,41 +5,9 @@ import type { TrotlineEvent } from '#core';
 
 import { eventually } from '../../kit/eventually.ts';
 import { addVeth, ip } from '../../kit/netns.ts';
-import { hookYaml, type Thread } from '../../kit/thread.ts';
-import { netnsThread } from './kit.ts';
+import { Ear } from './ear.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** Every event of the whole source, in the order of its numbers. */
-class Ear {
-  readonly #events: TrotlineEvent[] = [];
-
-  async listen(source: object = {}, spec = 'run: sync'): Promise<Thread> {
-    const handled = (event: TrotlineEvent): void => void this.#events.push(event);
-    return netnsThread({
-      hooks: { 'a.yaml': hookYaml('all', { spec }) },
-      handled,
-      source: { settleTimes: [], ...source },
-    });
-  }
-
-  get events(): TrotlineEvent[] {
-    return this.#events.toSorted((one, other) => one.sequence - other.sequence);
-  }
-
-  /** The events of a type, once there are so many. */
-  async heard(type: string, count = 1): Promise<TrotlineEvent[]> {
-    return eventually(() => {
-      const found = this.events.filter((event) => event.type === `netlink.${type}`);
-      if (found.length < count) throw new Error(`${found.length} of ${count} ${type}: ${this.types().join(' ')}`);
-      return found;
-    });
-  }
-
-  types(): string[] {
-    return this.events.map(({ type }) => type.replace('netlink.', ''));
-  }
-}
 
 function json(...args: string[]): Json[] {
   return JSON.parse(ip('-j', ...args) || '[]');

@@ -72,6 +72,11 @@ export function produce(name: string, count: number): number {
   return seconds;
 }
 
+/** The same in a named network namespace. */
+export function produceIn(namespace: string, name: string, count: number): void {
+  execFileSync('ip', ['netns', 'exec', namespace, PRODUCER, name, String(count)]);
+}
+
 /** The same at a steady pace, in batches of 50, while this process goes on. */
 export async function produceAtPace(name: string, count: number, perSecond: number): Promise<number> {
   const args = [name, String(count), '50', String(perSecond)];

@@ -10,7 +10,7 @@ const SCENARIOS = new URL('script-scenarios.ts', import.meta.url);
 type Variables = Record<string, string>;
 
 describe.skipIf(missing !== null)('a hook on real link changes', () => {
-  it('N6: compares each of the six fields with what a veth add gives', async () => {
+  it('N6: compares each of the six fields with what a veth add in a named network namespace gives', async () => {
     expect(await scenario(SCENARIOS, 'fields')).toEqual([
       'all',
       'event-type-true',

@@ -1,0 +1,217 @@
+/** What `namespaces.test.ts` runs in a network and mount namespace: `namespace-scenarios.ts NAME`, the result as one JSON line. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readlinkSync, statSync, writeFileSync } from 'node:fs';
+
+import type { TrotlineEvent } from '#core';
+
+import { eventually } from '../../kit/eventually.ts';
+import { ip } from '../../kit/netns.ts';
+import { Ear } from './ear.ts';
+import { produceIn, TINY_BYTES } from './kit.ts';
+
+const LINKS = { families: ['link'] };
+/** The opener looks at the processes every two seconds, and takes a namespace that only they have at the second look. */
+const FOUND = { timeoutMs: 20_000 };
+
+/** `type namespace subject`, of those that are about our own namespaces. */
+function described(events: readonly TrotlineEvent[], ...namespaces: readonly string[]): string[] {
+  return events
+    .filter(({ namespace }) => namespaces.includes(namespace))
+    .map(({ type, namespace, interface: name }) => `${type.replace('netlink.', '')} ${namespace} ${name}`.trim());
+}
+
+async function heardOf(ear: Ear, type: string, namespace: string): Promise<TrotlineEvent> {
+  return eventually(() => {
+    const found = ear.events.find((event) => event.type === `netlink.${type}` && event.namespace === namespace);
+    if (!found) throw new Error(`no ${type} of ${namespace} in ${ear.types().slice(-20).join(' ')}`);
+    return found;
+  }, FOUND);
+}
+
+/** A process that is alone in a network namespace. */
+async function aloneInNetns(): Promise<ChildProcess> {
+  const child = spawn('unshare', ['-n', 'sh', '-c', 'echo; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+async function comesAndGoes(): Promise<unknown> {
+  const ear = new Ear();
+  await using _thread = await ear.listen(LINKS);
+  ip('netns', 'add', 'blue');
+  const added = await heardOf(ear, 'netns-added', 'blue');
+  const { ino } = statSync('/run/netns/blue');
+  ip('-n', 'blue', 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
+  await heardOf(ear, 'link-added', 'blue');
+  ip('netns', 'del', 'blue');
+  await heardOf(ear, 'netns-deleted', 'blue');
+  return { inode: added.attributes['netlink.netns.inode'] === ino, events: described(ear.events, 'blue').sort() };
+}
+
+/** What exists at the start is known and not told; a second life of a name is another namespace. */
+async function existing(): Promise<unknown> {
+  ip('netns', 'add', 'blue');
+  ip('-n', 'blue', 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
+  const ear = new Ear();
+  await using _thread = await ear.listen(LINKS);
+  ip('-n', 'blue', 'link', 'set', 'va', 'mtu', '1400');
+  await heardOf(ear, 'link-changed', 'blue');
+  return described(ear.events, 'blue');
+}
+
+async function ofAProcess(): Promise<unknown> {
+  const ear = new Ear();
+  await using _thread = await ear.listen(LINKS);
+  const child = await aloneInNetns();
+  const name = `pid-${child.pid}`;
+  const added = await heardOf(ear, 'netns-added', name);
+  const inode = Number(/\d+/.exec(readlinkSync(`/proc/${child.pid}/ns/net`))?.[0]);
+  ip('netns', 'attach', 'green', String(child.pid));
+  ip('-n', 'green', 'link', 'set', 'lo', 'up');
+  // A file gives the name that hooks know; the process's was there for want of one.
+  const up = await heardOf(ear, 'link-up', 'green');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  ip('-n', 'green', 'link', 'set', 'lo', 'down');
+  const down = await heardOf(ear, 'link-down', 'green');
+  ip('netns', 'del', 'green');
+  await heardOf(ear, 'netns-deleted', 'green');
+  return { inode: added.attributes['netlink.netns.inode'] === inode, turns: [up.interface, down.interface] };
+}
+
+/** The first name stays, also when it is taken away; the namespace goes with its last one. */
+async function secondName(): Promise<unknown> {
+  ip('netns', 'add', 'blue');
+  const ear = new Ear();
+  await using _thread = await ear.listen(LINKS);
+  writeFileSync('/run/netns/azure', '');
+  execFileSync('mount', ['--bind', '/run/netns/blue', '/run/netns/azure']);
+  ip('-n', 'azure', 'link', 'set', 'lo', 'up');
+  await heardOf(ear, 'link-up', 'blue');
+  ip('netns', 'del', 'blue');
+  ip('-n', 'azure', 'link', 'set', 'lo', 'down');
+  await heardOf(ear, 'link-down', 'blue');
+  ip('netns', 'del', 'azure');
+  await heardOf(ear, 'netns-deleted', 'blue');
+  return described(ear.events, 'blue', 'azure').filter((text) => !text.startsWith('link-changed'));
+}
+
+/** Namespaces that come and go faster than anybody looks, on numbers that the kernel gives again. */
+async function inQuickSuccession(): Promise<unknown> {
+  const ear = new Ear();
+  await using _thread = await ear.listen(LINKS);
+  for (let count = 0; count < 30; count++) {
+    ip('netns', 'add', `q${count}`);
+    if (count % 2 === 0) ip('-n', `q${count}`, 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
+    ip('netns', 'del', `q${count}`);
+  }
+  const names = ['blue', 'green', 'red'];
+  for (const name of names) ip('netns', 'add', name);
+  for (const name of names) {
+    await heardOf(ear, 'netns-added', name);
+    ip('-n', name, 'link', 'add', `v${name}`, 'type', 'veth', 'peer', 'name', 'vb');
+    await eventually(() => ear.events.some(({ interface: link }) => link === `v${name}`), FOUND);
+  }
+  await eventually(() => {
+    const left = [...Array(30).keys()].filter((number) => isOpen(ear.events, `q${number}`));
+    if (left.length > 0) throw new Error(`still there: ${left.join(' ')}`);
+  }, FOUND);
+  return names.map((name) => [
+    ...new Set(ear.events.filter((event) => event.interface === `v${name}`).map(({ namespace }) => namespace)),
+  ]);
+}
+
+function isOpen(events: readonly TrotlineEvent[], namespace: string): boolean {
+  const count = (type: string): number =>
+    events.filter((event) => event.type === `netlink.${type}` && event.namespace === namespace).length;
+  return count('netns-added') !== count('netns-deleted');
+}
+
+/** Links that come and go in several namespaces while messages are lost in all: each is told once, where it was. */
+async function overflow(): Promise<unknown> {
+  const names = ['blue', 'green', 'red'];
+  for (const name of names) {
+    ip('netns', 'add', name);
+    ip('-n', name, 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
+    ip('-n', name, 'link', 'add', 'old', 'type', 'veth', 'peer', 'name', 'old2');
+  }
+  const ear = new Ear();
+  const condition = 'condition: "interface != \'va\'"';
+  await using _thread = await ear.listen({ ...LINKS, receiveBuffer: TINY_BYTES }, condition);
+  for (let turn = 0; turn === 0 || (turn < 20 && !ear.types().includes('overflow')); turn++) {
+    for (const name of names) {
+      produceIn(name, 'va', 1000);
+      if (turn === 0) ip('-n', name, 'link', 'del', 'old');
+      if (turn === 0) ip('-n', name, 'link', 'add', `new-${name}`, 'type', 'veth', 'peer', 'name', 'new2');
+      produceIn(name, 'va', 1000);
+    }
+  }
+  await ear.heard('overflow');
+  for (const name of names) await heardOf(ear, 'resynced', name);
+  const count = (type: string, name: string, link: string): number =>
+    ear.events.filter(
+      (event) => event.type === `netlink.${type}` && event.namespace === name && event.interface === link,
+    ).length;
+  return eventually(() => {
+    const told = names.map((name) => [count('link-deleted', name, 'old'), count('link-added', name, `new-${name}`)]);
+    if (told.flat().includes(0)) throw new Error(`told so far: ${JSON.stringify(told)}`);
+    return told;
+  }, FOUND);
+}
+
+/** What the sidecar says of itself without the capabilities to look into another namespace. */
+async function withoutEntry(): Promise<unknown> {
+  ip('netns', 'add', 'blue');
+  const child = spawn(
+    'setpriv',
+    [
+      '--bounding-set',
+      '-sys_admin,-sys_ptrace',
+      process.execPath,
+      '--conditions=source',
+      process.argv[1] ?? '',
+      'hear',
+    ],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
+  await eventually(() => {
+    if (!text.includes('ready\n')) throw new Error('not ready');
+  }, FOUND);
+  ip('-n', 'blue', 'link', 'set', 'lo', 'up');
+  await once(child, 'exit');
+  const told: unknown = JSON.parse(text.replace('ready\n', ''));
+  return told;
+}
+
+async function hear(): Promise<unknown> {
+  const ear = new Ear();
+  await using thread = await ear.listen({});
+  process.stdout.write('ready\n');
+  const up = await heardOf(ear, 'link-up', 'blue');
+  const health = await eventually(async () => {
+    const [node] = await thread.ledger();
+    const found = node?.ledger.health.find(({ source }) => source === 'netlink');
+    if (found?.hears === undefined) throw new Error(`health: ${JSON.stringify(found)}`);
+    return found;
+  }, FOUND);
+  return { up: up.interface, ...health };
+}
+
+const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+  comesAndGoes,
+  existing,
+  ofAProcess,
+  secondName,
+  inQuickSuccession,
+  overflow,
+  withoutEntry,
+  hear,
+};
+
+const scenario = SCENARIOS[process.argv[2] ?? ''];
+if (!scenario) throw new Error(`no such scenario: ${process.argv[2]}`);
+if (scenario !== hear) execFileSync('mount', ['-t', 'tmpfs', 'none', '/run']);
+process.stdout.write(`${JSON.stringify(await scenario())}\n`, () => process.exit(0));
