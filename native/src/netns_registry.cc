@@ -81,6 +81,9 @@ std::string containerOf(pid_t pid) {
   return "";
 }
 
+/** Of a namespace of which nothing else is known. */
+std::string numberName(int32_t nsid) { return "nsid-" + std::to_string(nsid); }
+
 std::string processPath(pid_t pid) { return "/proc/" + std::to_string(pid) + "/ns/net"; }
 
 }  // namespace
@@ -122,11 +125,13 @@ Netns NetnsRegistry::resolve(int32_t nsid) {
     findNumbers(found);
     entry = found.find(nsid);
   }
+  if (entry != found.end()) {
+    learn(entry->second);
+    return entry->second;
+  }
   Netns netns;
   netns.nsid = nsid;
-  netns.name = "nsid-" + std::to_string(nsid);
-  if (entry != found.end()) netns = entry->second;
-  learn(netns);
+  netns.name = numberName(nsid);
   return netns;
 }
 
@@ -238,7 +243,7 @@ void NetnsRegistry::addProcess(Found& found, int32_t nsid, pid_t pid) {
   const auto known = known_.find(nsid);
   const File file(netns.path);
   netns.inode = inodeOf(file.get());
-  if (known != known_.end() && known->second.pid == pid) {
+  if (known != known_.end() && known->second.pid == pid && known->second.name != numberName(nsid)) {
     netns.name = known->second.name;
     return;
   }
@@ -269,7 +274,7 @@ void NetnsRegistry::findNumbers(Found& found) {
           const auto known = known_.find(nsid);
           Netns netns;
           netns.nsid = nsid;
-          netns.name = known != known_.end() ? known->second.name : "nsid-" + std::to_string(nsid);
+          netns.name = known != known_.end() ? known->second.name : numberName(nsid);
           if (known != known_.end()) netns.inode = known->second.inode;
           found.emplace(nsid, netns);
         }
@@ -288,8 +293,9 @@ bool NetnsRegistry::learn(Netns& netns) {
   }
   Netns& known = entry->second;
   const bool same = known.inode == netns.inode || known.inode == 0 || netns.inode == 0;
+  const bool hasName = known.named || known.name != numberName(netns.nsid);
   // Whatever it was called first stays its name, unless a file gives it one: hooks name it.
-  if (same && (!netns.named || known.named)) {
+  if (same && hasName && (!netns.named || known.named)) {
     netns.name = known.name;
     netns.named = known.named;
   }

@@ -152,7 +152,7 @@ describe.skipIf(missing !== null)('what a real kernel says of', () => {
         src_len: 16,
         dst_len: 0,
         ip_proto: 6,
-        uid_range: '5-6',
+        uid_range: '0',
         dport: '80-90',
       },
       {

@@ -24,14 +24,16 @@ function described(events: readonly TrotlineEvent[], ...namespaces: readonly str
 async function heardOf(ear: Ear, type: string, namespace: string): Promise<TrotlineEvent> {
   return eventually(() => {
     const found = ear.events.find((event) => event.type === `netlink.${type}` && event.namespace === namespace);
-    if (!found) throw new Error(`no ${type} of ${namespace} in ${ear.types().slice(-20).join(' ')}`);
+    const heard = ear.events.slice(-20).map((event) => `${event.type} ${event.namespace}`);
+    if (!found) throw new Error(`no ${type} of ${namespace} in ${heard.join(', ')}`);
     return found;
   }, FOUND);
 }
 
 /** A process that is alone in a network namespace. */
 async function aloneInNetns(): Promise<ChildProcess> {
-  const child = spawn('unshare', ['-n', 'sh', '-c', 'echo; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('unshare', ['-n', 'sh', '-c', 'echo; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  process.once('exit', () => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   return child;
 }
