@@ -14,6 +14,7 @@ export async function run(): Promise<BenchResult> {
   execFileSync('npm', ['run', '-s', 'build'], { cwd: ROOT, stdio: 'inherit' });
   const { lines, stderr } = await inNetns<BenchResult>(SCENARIO, [ROOT, String(SECONDS)], {
     timeoutMs: (SECONDS + 120) * 1000,
+    ownProcesses: true,
   });
   const [result] = lines;
   if (!result) throw new Error(`the scenario said nothing: ${stderr}`);

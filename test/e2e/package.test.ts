@@ -98,6 +98,7 @@ describe('the package', () => {
     const entry = join(installed, 'trotline.mjs');
     const { lines, stderr } = await inNetns<{ end: { exit: number } }>(scenario, ['firstTry', entry], {
       timeoutMs: 110_000,
+      ownProcesses: true,
     });
     expect(stderr).toBe('');
     expect(lines[0]?.end.exit).toBe(0);

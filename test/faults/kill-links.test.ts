@@ -25,7 +25,10 @@ describe.skipIf(missing !== null)(
   () => {
     it('loses nothing that was routed, and no old script runs beside its repeat', async () => {
       const timeoutMs = 60_000 + POINTS * 5000;
-      const { lines, stderr, exitCode } = await inNetns<Told>(SCENARIO, [String(POINTS), String(SEED)], { timeoutMs });
+      const { lines, stderr, exitCode } = await inNetns<Told>(SCENARIO, [String(POINTS), String(SEED)], {
+        timeoutMs,
+        ownProcesses: true,
+      });
       const [told] = lines;
       expect(exitCode, stderr).toBe(0);
       if (!told) throw new Error(`the scenario said nothing: ${stderr}`);

@@ -6,7 +6,6 @@ import { inNetns } from '../kit/netns.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCENARIO = fileURLToPath(new URL('./storm-scenario.ts', import.meta.url));
 /** Processes that the storm does not know are not heard, and nothing outlives it. */
-const ALONE = ['unshare', '-pf', '--kill-child', '--mount-proc'];
 /** How much more memory the second half may take than the first. */
 const GROWTH = 1.1;
 
@@ -39,7 +38,7 @@ export interface StormFigures {
 export async function runStorm(seconds: number): Promise<StormFigures> {
   const timeoutMs = (seconds + 240) * 1000;
   const { lines, stderr, exitCode } = await inNetns<StormFigures>(SCENARIO, [ROOT, String(seconds)], {
-    prefix: ALONE,
+    ownProcesses: true,
     timeoutMs,
   });
   const [figures] = lines;

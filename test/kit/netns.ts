@@ -11,6 +11,8 @@ export interface NetnsOptions {
   /** Put before `node`, in the namespace: `['setpriv', …]`. */
   readonly prefix?: readonly string[];
   readonly timeoutMs?: number;
+  /** No other processes are seen, and so none of their network namespaces heard. */
+  readonly ownProcesses?: boolean;
 }
 
 export interface NetnsRun<T> {
@@ -30,7 +32,8 @@ export function netnsMissing(): string | null {
 /** Runs a TypeScript file in a new network namespace, with the capabilities of root in it. */
 export function inNetns<T>(script: string, args: readonly string[], options: NetnsOptions = {}): Promise<NetnsRun<T>> {
   const node = [...(options.prefix ?? []), process.execPath, '--conditions=source', script, ...args];
-  const child = spawn(UNSHARE[0], [UNSHARE[1], ...node], {
+  const processes = options.ownProcesses === true ? ['--pid', '--fork', '--kill-child', '--mount-proc'] : [];
+  const child = spawn(UNSHARE[0], [UNSHARE[1], ...processes, ...node], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: options.timeoutMs ?? 30_000,
     killSignal: 'SIGKILL',

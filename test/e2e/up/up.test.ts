@@ -23,7 +23,7 @@ interface End {
 const SOON = 10;
 
 async function scenario<T>(name: string): Promise<T> {
-  const { lines, stderr } = await inNetns<T>(SCENARIOS, [name], { timeoutMs: 110_000 });
+  const { lines, stderr } = await inNetns<T>(SCENARIOS, [name], { timeoutMs: 110_000, ownProcesses: true });
   const [result] = lines;
   if (!result) throw new Error(`the scenario said nothing: ${stderr}`);
   return result;

@@ -16,7 +16,10 @@ export function missingForNetlink(subject: string): string | null {
 
 /** Runs a scenario in a network namespace of its own; its one line of JSON. */
 export async function scenario<T>(file: URL, name: string): Promise<T> {
-  const { lines, stderr, exitCode } = await inNetns<T>(file.pathname, [name], { timeoutMs: 50_000 });
+  const { lines, stderr, exitCode } = await inNetns<T>(file.pathname, [name], {
+    timeoutMs: 50_000,
+    ownProcesses: true,
+  });
   expect({ exitCode, lines: lines.length }, stderr).toEqual({ exitCode: 0, lines: 1 });
   return lines[0]!;
 }
