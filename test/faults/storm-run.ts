@@ -5,7 +5,6 @@ import { inNetns } from '../kit/netns.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCENARIO = fileURLToPath(new URL('./storm-scenario.ts', import.meta.url));
-/** Processes that the storm does not know are not heard, and nothing outlives it. */
 /** How much more memory the second half may take than the first. */
 const GROWTH = 1.1;
 
