@@ -7,6 +7,8 @@
         "src/addon.cc",
         "src/netlink_socket.cc",
         "src/dump_run.cc",
+        "src/descriptor_passing.cc",
+        "src/launcher_protocol.cc",
         "src/opener_link.cc",
         "src/opener_protocol.cc",
         "src/socket_options.cc",
@@ -31,7 +33,8 @@
         "src/spawner_program.cc",
         "src/spawner_protocol.cc",
         "src/spawner_supervisor.cc",
-        "src/spawner_system.cc"
+        "src/spawner_system.cc",
+        "src/capabilities.cc"
       ],
       "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
       "cflags_cc": ["<@(warnings)"],
@@ -44,12 +47,29 @@
       "sources": [
         "src/opener.cc",
         "src/netns_registry.cc",
+        "src/descriptor_passing.cc",
         "src/opener_protocol.cc",
         "src/socket_options.cc",
         "src/capabilities.cc"
       ],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
       "cflags_cc": ["<@(warnings)", "-fexceptions"],
+      "ldflags": ["-static"],
+      "ldflags!": ["-rdynamic"]
+    },
+    {
+      "target_name": "trotline-launcher",
+      "type": "executable",
+      "sources": [
+        "src/launcher.cc",
+        "src/launcher_helpers.cc",
+        "src/launcher_user.cc",
+        "src/descriptor_passing.cc",
+        "src/spawner_system.cc",
+        "src/capabilities.cc"
+      ],
+      "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
+      "cflags_cc": ["<@(warnings)"],
       "ldflags": ["-static"],
       "ldflags!": ["-rdynamic"]
     },

@@ -1,5 +1,6 @@
 import { loadAddon } from './addon.ts';
 import { toNativeError } from './errors.ts';
+import type { LaunchedHelper } from './launcher.ts';
 import type { Family, NetlinkRecord } from './records.ts';
 import { COLUMNS, familiesOf, kindsOf, Rows } from './rows.ts';
 
@@ -71,6 +72,7 @@ export interface NativeAddon {
   ) => NativeReader;
   openNetlinkSocket(): number;
   openLine(): [number, number];
+  startHelper(line: number, helper: number, lockFile: string): LaunchedHelper;
   layout(): string[][];
   tryLock(fd: number): boolean;
 }

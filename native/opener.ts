@@ -2,9 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync } from 'node:fs';
 import { builtFile, loadAddon } from './addon.ts';
 import { NativeUnavailableError, toNativeError } from './errors.ts';
-
-/** Set by `trotline-launcher`: the descriptor of the line to the opener that it started. */
-const GIVEN = 'TROTLINE_OPENER_FD';
+import { launch } from './launcher.ts';
 
 /** The process that opens sockets with the capabilities that this one need not have. */
 export interface Opener {
@@ -14,10 +12,13 @@ export interface Opener {
   close(): void;
 }
 
-/** Starts an opener, or takes the one that the launcher started. Throws `NativeUnavailableError` where it was not built. */
+/**
+ * Starts an opener, by the launcher where one started this process. Throws `NativeUnavailableError` where it was not built,
+ * `NativeError` where the launcher could not.
+ */
 export function startOpener(): Opener {
-  const given = Number(process.env[GIVEN] ?? -1);
-  if (given >= 0) return { fd: given, close: () => undefined };
+  const [line] = launch('opener', null)?.descriptors ?? [];
+  if (line !== undefined) return opened(line);
   const binary = builtFile('trotline-opener');
   if (!existsSync(binary)) throw new NativeUnavailableError(binary, 'the opener was not built');
   const [ours, theirs] = openLine();
@@ -26,11 +27,15 @@ export function startOpener(): Opener {
   child.on('error', () => undefined);
   child.unref();
   closeSync(theirs);
+  return opened(ours);
+}
+
+function opened(fd: number): Opener {
   let open = true;
   return {
-    fd: ours,
+    fd,
     close: () => {
-      if (open) closeSync(ours);
+      if (open) closeSync(fd);
       open = false;
     },
   };

@@ -1,6 +1,3 @@
-import { ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
-import { Socket } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
 import {
   PROTOCOL_VERSION,
   type SpawnEnded,
@@ -9,6 +6,7 @@ import {
   encodeKill,
   encodeSpawn,
 } from './spawner-frames.ts';
+import { type SpawnerPipes, startSpawner } from './spawner-pipes.ts';
 
 interface Job {
   resolve(ended: SpawnEnded): void;
@@ -19,7 +17,7 @@ interface Job {
 export class SpawnerProcess {
   /** Resolves with the reason once the process ended and everything it said was read. */
   readonly ended: Promise<string>;
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #pipes: SpawnerPipes;
   readonly #jobs = new Map<number, Job>();
   readonly #ready = Promise.withResolvers<void>();
   #alive = true;
@@ -29,20 +27,14 @@ export class SpawnerProcess {
   #closed: Promise<void> | null = null;
 
   private constructor(binary: string, lockFile: string | null) {
-    const args = lockFile === null ? [] : ['--lock', lockFile];
-    // A session of its own: Ctrl-C is for the sidecar, which drains first.
-    this.#child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/', detached: true });
-    const ended = Promise.withResolvers<string>();
-    this.ended = ended.promise;
-    const end = (reason: string) => {
+    this.#pipes = started(binary, lockFile);
+    this.ended = this.#pipes.ended.then((reason) => {
       this.#lose(reason);
-      ended.resolve(reason);
-    };
-    this.#child.on('error', (error) => end(error.message));
-    this.#child.on('close', (code, signal) => end(signal ?? `exit code ${code}`));
-    // A write to a spawner that is gone: `close` tells.
-    this.#child.stdin.on('error', () => {});
-    this.#child.stdout.on('data', (chunk: Buffer) => {
+      return reason;
+    });
+    // A write to a spawner that is gone: `ended` tells.
+    this.#pipes.input.on('error', () => {});
+    this.#pipes.output.on('data', (chunk: Buffer) => {
       try {
         this.#read(chunk);
       } catch (error) {
@@ -56,7 +48,7 @@ export class SpawnerProcess {
    */
   static async open(binary: string, lockFile: string | null, signal: AbortSignal): Promise<SpawnerProcess> {
     const spawner = new SpawnerProcess(binary, lockFile);
-    const abort = () => spawner.#child.kill('SIGKILL');
+    const abort = () => spawner.#pipes.kill();
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     try {
@@ -69,7 +61,7 @@ export class SpawnerProcess {
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#pipes.pid;
   }
 
   get alive(): boolean {
@@ -110,10 +102,10 @@ export class SpawnerProcess {
 
   async #close(limitMs: number): Promise<void> {
     this.#keepLoopAlive(true);
-    const limit = setTimeout(() => this.#child.kill('SIGKILL'), limitMs);
+    const limit = setTimeout(() => this.#pipes.kill(), limitMs);
     // Ending the pipe at once would kill the programs too, but leave nobody to tell how they ended.
     for (const id of this.#jobs.keys()) this.#send(encodeKill(id));
-    if (this.#jobs.size === 0) this.#child.stdin.end();
+    if (this.#jobs.size === 0) this.#pipes.input.end();
     await this.ended;
     clearTimeout(limit);
   }
@@ -133,7 +125,7 @@ export class SpawnerProcess {
     const answer = decodeAnswer(frame);
     if (answer.type === 'ended') {
       this.#jobs.get(answer.id)?.resolve(answer.ended);
-      if (this.#closed !== null && this.#jobs.size === 0) this.#child.stdin.end();
+      if (this.#closed !== null && this.#jobs.size === 0) this.#pipes.input.end();
       return;
     }
     if (answer.type === 'ready' && answer.version === PROTOCOL_VERSION) return this.#ready.resolve();
@@ -146,7 +138,7 @@ export class SpawnerProcess {
 
   #refuse(reason: unknown): void {
     this.#ready.reject(reason);
-    this.#child.kill('SIGKILL');
+    this.#pipes.kill();
   }
 
   #lose(reason: string): void {
@@ -160,16 +152,16 @@ export class SpawnerProcess {
 
   /** What one turn of the loop sends leaves in one system call. */
   #send(frame: Buffer): void {
-    const { stdin } = this.#child;
+    const { input } = this.#pipes;
     if (!this.#corked) {
       this.#corked = true;
-      stdin.cork();
+      input.cork();
       process.nextTick(() => {
         this.#corked = false;
-        stdin.uncork();
+        input.uncork();
       });
     }
-    stdin.write(frame);
+    input.write(frame);
   }
 
   #nextId(): number {
@@ -180,12 +172,16 @@ export class SpawnerProcess {
 
   /** An idle spawner does not keep the process from ending; it ends with the process. */
   #keepLoopAlive(alive: boolean): void {
-    const { stdin, stdout } = this.#child;
-    for (const handle of [this.#child, stdin, stdout]) {
-      if (!(handle instanceof ChildProcess || handle instanceof Socket)) continue;
-      if (alive) handle.ref();
-      else handle.unref();
-    }
+    this.#pipes.hold(alive);
+  }
+}
+
+function started(binary: string, lockFile: string | null): SpawnerPipes {
+  try {
+    return startSpawner(binary, lockFile);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw coded('SPAWNER_UNAVAILABLE', `the launcher did not start the spawner: ${reason}`);
   }
 }
 

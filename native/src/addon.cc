@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <napi.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "launcher_protocol.hh"
 #include "netlink_socket.hh"
 
 namespace {
@@ -192,6 +194,34 @@ Napi::Value openLine(const Napi::CallbackInfo& info) {
   return pair;
 }
 
+/** A launcher answers in a millisecond, and the event loop waits for it. */
+constexpr int kLauncherMs = 1000;
+
+/** Asks the launcher at the other end of a line for an opener (1) or a spawner (2): its process and the descriptors to reach it. */
+Napi::Value startHelper(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int line = info[0].As<Napi::Number>().Int32Value();
+  trotline::LauncherQuestion question{};
+  question.helper = static_cast<trotline::HelperKind>(info[1].As<Napi::Number>().Uint32Value());
+  const std::string lockFile = info[2].As<Napi::String>();
+  if (lockFile.size() >= sizeof question.lockFile) throw toError(env, SystemError("launcher", ENAMETOOLONG));
+  lockFile.copy(question.lockFile, lockFile.size());
+  // For this process alone: it was handed on through an exec or two.
+  ::fcntl(line, F_SETFD, FD_CLOEXEC);
+  trotline::Passed passed;
+  const auto answer = trotline::askLauncher(line, question, passed, kLauncherMs);
+  if (answer.code != 0) {
+    passed.closeAll();
+    throw toError(env, SystemError(answer.syscall, answer.code));
+  }
+  auto descriptors = Napi::Array::New(env);
+  for (size_t index = 0; index < passed.count; ++index) descriptors.Set(static_cast<uint32_t>(index), passed.fds[index]);
+  auto helper = Napi::Object::New(env);
+  helper.Set("pid", answer.pid);
+  helper.Set("descriptors", descriptors);
+  return helper;
+}
+
 /** The names of the columns, for the test that both sides have the same. */
 Napi::Value layout(const Napi::CallbackInfo& info) {
   auto kinds = Napi::Array::New(info.Env());
@@ -225,6 +255,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NetlinkReader", Reader::define(env));
   exports.Set("openNetlinkSocket", Napi::Function::New<openNetlinkSocket>(env, "openNetlinkSocket"));
   exports.Set("openLine", Napi::Function::New<openLine>(env, "openLine"));
+  exports.Set("startHelper", Napi::Function::New<startHelper>(env, "startHelper"));
   exports.Set("layout", Napi::Function::New<layout>(env, "layout"));
   exports.Set("tryLock", Napi::Function::New<tryLock>(env, "tryLock"));
   return exports;

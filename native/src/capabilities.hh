@@ -19,8 +19,12 @@ Capabilities effectiveCapabilities();
 
 /**
  * Gives up, for good, all that is not in `kept`: effective, permitted, inheritable, ambient, and where that is allowed the
- * bounding set; no program started later gains any. Of the calling thread alone: call it before there are others. 0, or an errno.
+ * bounding set; no program started later gains any, and no process without these can look into this one. Of the calling
+ * thread alone: call it before there are others. 0, or an errno.
  */
 int keepCapabilities(Capabilities kept);
+
+/** As `keepCapabilities`, and whoever the user is, the next program has what is left: it must give it up itself. */
+int passCapabilities(Capabilities passed);
 
 }  // namespace trotline

@@ -2,12 +2,14 @@
  * Starts, limits, captures and kills programs for the sidecar. One supervisor process a job; see spawner_protocol.hh for the
  * frames on its standard input and output.
  *
- *   trotline-spawner [--lock FILE]
+ *   trotline-spawner [--least] [--lock FILE]
  *
  * Serves once FILE is locked. The supervisors share the lock and outlive a spawner that is killed until their trees are dead,
- * so the next spawner never begins beside them.
+ * so the next spawner never begins beside them. `--least`: of its capabilities it keeps CAP_SETUID, CAP_SETGID and CAP_KILL, and
+ * programs have none.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -23,6 +25,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "capabilities.hh"
+#include "spawner_program.hh"
 #include "spawner_protocol.hh"
 #include "spawner_supervisor.hh"
 #include "spawner_system.hh"
@@ -296,9 +300,19 @@ int run(const char* lockPath) {
 }  // namespace
 }  // namespace trotline::spawner
 
-int main(int argc, char** argv) {
-  if (argc == 1) return trotline::spawner::run(nullptr);
-  if (argc == 3 && std::strcmp(argv[1], "--lock") == 0) return trotline::spawner::run(argv[2]);
-  constexpr char usage[] = "usage: trotline-spawner [--lock FILE]\n";
-  return write(2, usage, sizeof usage - 1) < 0 ? 1 : 2;
+int main(int, char** argv) {
+  namespace spawner = trotline::spawner;
+  const char* lock = nullptr;
+  for (++argv; *argv != nullptr; ++argv) {
+    if (std::strcmp(*argv, "--least") == 0) {
+      spawner::denyCapabilities();
+      if (trotline::keepCapabilities(trotline::capabilities({CAP_SETUID, CAP_SETGID, CAP_KILL})) != 0) return 1;
+    } else if (std::strcmp(*argv, "--lock") == 0 && argv[1] != nullptr) {
+      lock = *++argv;
+    } else {
+      constexpr char usage[] = "usage: trotline-spawner [--least] [--lock FILE]\n";
+      return write(2, usage, sizeof usage - 1) < 0 ? 1 : 2;
+    }
+  }
+  return spawner::run(lock);
 }

@@ -11,10 +11,13 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "capabilities.hh"
 #include "spawner_system.hh"
 
 namespace trotline::spawner {
 namespace {
+
+bool capabilitiesDenied = false;
 
 constexpr int kLimitKinds[kLimits] = {RLIMIT_CPU, RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_FSIZE};
 
@@ -73,6 +76,8 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
   changeUser(request, failure);
   if (chdir(request.directory) < 0) fail(failure, "chdir");
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  // The change of user leaves them to one that was not root.
+  if (capabilitiesDenied && (errno = keepCapabilities(0)) != 0) fail(failure, "capset");
   // Should the supervisor and the spawner be killed together. Cleared by a change of user, so it comes after.
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   resetSignals();
@@ -81,6 +86,8 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
 }
 
 }  // namespace
+
+void denyCapabilities() { capabilitiesDenied = true; }
 
 pid_t startProgram(const SpawnRequest& request, const ProgramFiles& files, StartFailure& failure) {
   const pid_t pid = vfork();

@@ -19,6 +19,9 @@ struct ProgramFiles {
   int cgroup = -1;
 };
 
+/** From now on no program that is started has a capability, whoever its user is. For good. */
+void denyCapabilities();
+
 /**
  * Starts the program in a session of its own; -1 on failure, with nothing left to reap. Returns once the program runs or could
  * not. Descriptors of the caller must be close-on-exec and above 2.

@@ -163,7 +163,7 @@ describe.skipIf(!sanitizers)('under the sanitizers', () => {
     mkdirSync(LOGS);
     const built = build(
       'spawner-sanitized',
-      globSync(join(SOURCE, 'spawner*.cc'), { exclude: ['**/spawner_fuzz.cc'] }),
+      globSync(join(SOURCE, '{spawner*,capabilities}.cc'), { exclude: ['**/spawner_fuzz.cc'] }),
     );
     fuzz = build(
       'spawner-fuzz',

@@ -7,7 +7,7 @@ import type { SpawnEnded } from '#native';
 import { faketimeLibrary } from '../kit/faketime.ts';
 import { folder, open, running, setUpSpawners, shell } from './spawner-scenarios.ts';
 
-const SOURCES = globSync(fileURLToPath(new URL('../../native/src/spawner*.cc', import.meta.url)), {
+const SOURCES = globSync(fileURLToPath(new URL('../../native/src/{spawner*,capabilities}.cc', import.meta.url)), {
   exclude: ['**/spawner_fuzz.cc'],
 });
 const COMPILER = process.env['CXX'] ?? 'g++';
