@@ -37,7 +37,7 @@ export function routeRules(nameOf: (ifindex: number) => string): FamilyRules<Rou
       const { type, oif, gateway, nexthops, nexthopId } = record;
       const place = placeOf(record);
       if (isOneOfMany(record)) return `${place} many`;
-      return `${place} ${type} ${oif} ${gateway} ${nexthopId} ${nexthops}`;
+      return `${place} ${type} ${oif} ${gateway} ${nexthopId} ${nexthops} ${ofIpv4(record)}`;
     },
     // The way it goes is part of which route it is; it changes where one replaces another.
     watched: [
@@ -95,4 +95,9 @@ export function routeRules(nameOf: (ifindex: number) => string): FamilyRules<Rou
 function subjectOf({ destination, gateway, nexthops }: RouteRecord, ifname: string): string {
   const way = nexthops ?? [gateway && `via ${gateway}`, ifname && `dev ${ifname}`].filter(Boolean).join(' ');
   return `${destination ?? 'default'} ${way}`.trimEnd();
+}
+
+/** The kernel keeps IPv4 routes apart that differ in these alone (`ip route append`). */
+function ofIpv4({ family, protocol, scope, preferredSource }: RouteRecord): string {
+  return family === AF_INET6 ? '' : `${protocol} ${scope} ${preferredSource}`;
 }

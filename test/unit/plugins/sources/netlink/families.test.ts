@@ -41,8 +41,8 @@ const CASES: readonly {
     family: 'route',
     eventType: 3,
     record: routeOf(),
-    changed: routeOf({ protocol: 4, preferredSource: '10.0.0.1', metrics: 'mtu 1400' }),
-    names: 'protocol,prefsrc,metrics',
+    changed: routeOf({ metrics: 'mtu 1400' }),
+    names: 'metrics',
     other: routeOf({ destination: '10.3.0.0/16' }),
   },
   {

@@ -27,6 +27,18 @@ describe('routes of one place', () => {
     expect(typesOf(await hear(two, gone(one), gone(two)))).toEqual(['route-added', 'route-deleted', 'route-deleted']);
   });
 
+  it.each([{ protocol: 4 }, { scope: 253 }, { preferredSource: '10.0.0.9' }])(
+    'are two of IPv4 that differ in %j alone, and of IPv6 one',
+    async (parts) => {
+      const { hear } = await listening([linkOf(), one, sixOf()]);
+      expect(typesOf(await hear(routeOf({ gateway: '10.0.0.2', ...parts }), gone(one)))).toEqual([
+        'route-added',
+        'route-deleted',
+      ]);
+      expect(typesOf(await hear(sixOf(parts)))).toEqual(['route-changed']);
+    },
+  );
+
   it('are one that changed where the second was put in the place of the first', async () => {
     const all = await listening([linkOf(), one]);
     const events = await all.hear({ ...two, metrics: 'mtu 1400', messageFlags: REPLACE });
