@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const SOURCE = fileURLToPath(new URL('../../native/src', import.meta.url));
 const COMPILER = process.env['CXX'] ?? 'g++';
-const RUNS = 100_000;
+/** 20,000 for each second of STRESS_SECONDS (`npm run test:native-asan`). */
+const RUNS = Number(process.env['STRESS_SECONDS'] ?? 5) * 20_000;
 
 const compiler = spawnSync(COMPILER, ['--version']).status === 0;
 if (!compiler) console.warn(`the parser fuzz test is skipped: no ${COMPILER}`);
