@@ -37,7 +37,8 @@ export interface Resync {
 
 /** One network namespace: its name, its state, and the dumps that make good for what was lost of it. */
 export class Namespace {
-  name: NamespaceName;
+  /** One object for as long as it is there: what waits to be told of it has the newest name. */
+  readonly name: NamespaceName;
   readonly tables: Tables;
   readonly #dumps: Dumps;
   /** Lost since the last whole dump; null: nothing, not even what the kernel did not count. */
@@ -49,7 +50,7 @@ export class Namespace {
   #refused: number | null = null;
 
   constructor(name: NamespaceName, { tables, dump, ...options }: NamespaceOptions) {
-    this.name = name;
+    this.name = { ...name };
     this.tables = tables;
     this.#dumps = new Dumps({
       ...options,
@@ -58,6 +59,10 @@ export class Namespace {
         return dump(this.name.nsid);
       },
     });
+  }
+
+  rename(name: NamespaceName): void {
+    Object.assign(this.name, name);
   }
 
   /** A dump of it has ended, well or not. */

@@ -87,7 +87,7 @@ export class Namespaces {
     const namespace = this.#byId.get(record.netns);
     const name = nameOf(record);
     if (!namespace || !isSame({ ...namespace.name, name: name.name }, name)) return undefined;
-    namespace.name = name;
+    namespace.rename(name);
     return namespace;
   }
 

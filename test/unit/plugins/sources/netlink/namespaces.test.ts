@@ -141,6 +141,16 @@ describe('a network namespace that is known', () => {
     expect(reader.dumps).toBe(2);
   });
 
+  it('has its newest name, too, where a link of it settles', async () => {
+    const life = await knowing([blue], [linkOf({ netns: 1, flags: 0x11003 })]);
+    await life.hear(linkOf({ netns: 1 }), { ...blue, change: 'named', name: 'navy' });
+    await life.pass(3000);
+    expect(life.events.map(({ type, namespace }) => `${type} ${namespace}`)).toEqual([
+      'netlink.link-down blue',
+      'netlink.link-settled navy',
+    ]);
+  });
+
   it('that is gone takes all that was in it', async () => {
     const { hear } = await knowing([blue, red], [inBlue, addressOf({ netns: 1 }), routeOf({ netns: 1 }), lo(2)]);
     const events = await hear(netnsOf(1, 'gone'));
