@@ -2,6 +2,7 @@ import { errorText, EXPIRY } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
 import { interrupted } from './attempt.ts';
+import { Fifo } from './fifo.ts';
 import { Limiter } from './limiter.ts';
 import type { HookRuntime, RunnerDeps } from './runtime.ts';
 import { finish, type Later, takeTurn, timeLeft } from './turn.ts';
@@ -20,7 +21,7 @@ export class HookRunner {
   readonly #quit = new AbortController();
   /** Ends attempts. */
   readonly #stop = new AbortController();
-  #queue: Entry[] = [];
+  readonly #queue = new Fifo<Entry>();
   readonly #active = new Set<Promise<void>>();
   readonly #paused = new Map<Entry, AbortController>();
   /** Ends the waits of the current version's turns. */
@@ -93,7 +94,7 @@ export class HookRunner {
   /** The hook is gone: what still waits is dropped, with that reason. */
   async dropWaiting(): Promise<void> {
     const waiting = [...this.#queue, ...this.#wakeAll()];
-    this.#queue = [];
+    this.#queue.clear();
     for (const entry of waiting) await dropRemoved(this.#deps, entry);
   }
 
