@@ -109,22 +109,22 @@ async function ledger(): Promise<NodeLedger> {
   );
 }
 
-/** Once nothing new is heard, nothing is pending, and everything is stored. */
+/** Once nothing new is heard or found, nothing is pending, and everything is stored. */
 async function settled(): Promise<NodeLedger> {
-  let heard = -1;
+  let told = '';
   return eventually(
     async () => {
       const now = await ledger();
-      const known = heard;
-      heard = heardOf(now);
-      if (heard !== known) throw new Error(`still hears: ${heard}`);
+      const known = told;
+      told = JSON.stringify(now.ledger.sources);
+      if (told !== known) throw new Error(`still hears: ${told}`);
       const waiting = now.ledger.hooks.filter(({ pending }) => pending > 0);
       if (waiting.length > 0) throw new Error(`${waiting.map(({ hook }) => hook).join()} have pending events`);
       if (now.storedSequence !== now.ledger.outcomeSequence) throw new Error('not everything is stored');
       return now;
     },
-    // Longer than a ledger and a resync that is due take to come.
-    { timeoutMs: 120_000, intervalMs: 3000 },
+    // Longer than a ledger, and the lists of all namespaces that are due, take to come.
+    { timeoutMs: 120_000, intervalMs: 6000 },
   );
 }
 
