@@ -181,7 +181,7 @@ function started(binary: string, lockFile: string | null): SpawnerPipes {
     return startSpawner(binary, lockFile);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw coded('SPAWNER_UNAVAILABLE', `the launcher did not start the spawner: ${reason}`);
+    throw coded('SPAWNER_UNAVAILABLE', reason);
   }
 }
 

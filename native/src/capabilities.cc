@@ -15,8 +15,6 @@ struct Sets {
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
 };
 
-Capabilities joined(uint32_t low, uint32_t high) { return Capabilities{high} << 32 | low; }
-
 /** Each of the kernel's numbers. */
 template <typename Visit>
 void eachCapability(Visit visit) {
@@ -51,12 +49,6 @@ int limitCapabilities(Capabilities kept, bool passed) {
 }
 
 }  // namespace
-
-Capabilities effectiveCapabilities() {
-  Sets sets;
-  if (::syscall(SYS_capget, &sets.header, sets.data) != 0) return 0;
-  return joined(sets.data[0].effective, sets.data[1].effective);
-}
 
 int keepCapabilities(Capabilities kept) { return limitCapabilities(kept, false); }
 

@@ -14,9 +14,6 @@ constexpr Capabilities capabilities(std::initializer_list<int> numbers) {
   return set;
 }
 
-/** Of the calling thread. */
-Capabilities effectiveCapabilities();
-
 /**
  * Gives up, for good, all that is not in `kept`: effective, permitted, inheritable, ambient, and where that is allowed the
  * bounding set; no program started later gains any, and no process without these can look into this one. Of the calling

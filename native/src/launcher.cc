@@ -83,6 +83,10 @@ Options parseOptions(char** arguments) {
   Options options;
   for (; *arguments != nullptr && **arguments == '-'; ++arguments) {
     const std::string option = *arguments;
+    if (option == "--") {
+      ++arguments;
+      break;
+    }
     if (option == "--least") options.least = true;
     else if (option == "--user" && arguments[1] == nullptr) leave(kMisused, "--user has no value, expected USER[:GROUP]");
     else if (option == "--user") options.user = parseUser(*++arguments);
@@ -94,6 +98,14 @@ Options parseOptions(char** arguments) {
   if (*arguments == nullptr) leave(kMisused, "no COMMAND, expected %s", kUsage);
   options.command = arguments;
   return options;
+}
+
+/** Whoever closed them: nothing that is opened later may take their places. */
+void openStandardStreams() {
+  int fd;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  ::close(fd);
 }
 
 /** Where this program lies. */
@@ -230,4 +242,7 @@ class Launcher {
 }  // namespace
 }  // namespace trotline
 
-int main(int, char** argv) { return trotline::Launcher(trotline::parseOptions(argv + 1)).serve(); }
+int main(int, char** argv) {
+  trotline::openStandardStreams();
+  return trotline::Launcher(trotline::parseOptions(argv + 1)).serve();
+}

@@ -1,11 +1,19 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+
+import { Spawner, startOpener } from '#native';
+
+import { eventually } from '../kit/eventually.ts';
+import { childrenOf } from './spawner-scenarios.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../native/build/Release/trotline-launcher', import.meta.url));
+const SCENARIOS = fileURLToPath(new URL('launcher-scenarios.ts', import.meta.url));
+const noTerminal = spawnSync('script', ['--version']).status !== 0;
 const ROOT = process.getuid?.() === 0;
 if (!ROOT) console.warn("the launcher's --user is tested as one's own user only: another needs root");
 const SELF = ROOT ? 'nobody:nogroup' : String(process.getuid?.());
@@ -16,6 +24,25 @@ function run(...args: readonly string[]) {
 }
 
 const shell = (text: string): string[] => ['/bin/sh', '-c', text];
+
+function descriptorsOf(pid: number | undefined): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** What a program says: to wait for what matches. */
+function output(stream: Readable): (pattern: RegExp) => Promise<RegExpExecArray> {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (more: string) => (text += more));
+  return (pattern) =>
+    eventually(
+      () => {
+        const match = pattern.exec(text);
+        if (!match) throw new Error(`${pattern} was not said: ${text}`);
+        return match;
+      },
+      { timeoutMs: 20_000 },
+    );
+}
 
 describe('the launcher', () => {
   it.each([
@@ -83,5 +110,127 @@ describe('the launcher', () => {
     child.kill('SIGTERM');
     await once(child, 'exit');
     expect(asked.stdout).toBe('refused\n');
+  });
+
+  it('takes what follows -- as it is', () => {
+    expect(run('--', 'sh', '-c', 'exit 3').status).toBe(3);
+  });
+
+  it('has /dev/null where its own standard streams were closed', () => {
+    const closed = `exec ${LAUNCHER} ls -l /proc/self/fd <&- 2>&-`;
+    const { status, stdout } = spawnSync('/bin/sh', ['-c', closed], { encoding: 'utf8' });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/ 0 -> \/dev\/null\n[^]* 2 -> \/dev\/null\n/);
+  });
+
+  it.each(['SIGINT', 'SIGHUP', 'SIGQUIT'] as const)('passes %s on', async (signal) => {
+    const child = spawn(LAUNCHER, shell(`trap "exit 9" ${signal.slice(3)}; echo; while :; do sleep 0.05; done`), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([9, null]);
+  });
+
+  it.skipIf(noTerminal)(
+    'leaves the Ctrl-C of a terminal to the terminal, which sends it to the command, too',
+    async () => {
+      const counting = 'n=0; trap "n=\\$((n+1)); echo int" INT; trap "echo total \\$n; exit" TERM; echo pid $PPID';
+      const text = `${counting}; while :; do sleep 0.05; done`;
+      const child = spawn('script', ['-qefc', `exec ${LAUNCHER} sh -c '${text}'`, '/dev/null'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const seen = output(child.stdout);
+      const pid = Number((await seen(/pid (\d+)/))[1]);
+      child.stdin.write('\u0003');
+      await seen(/int\r?\n/);
+      // A SIGINT that it passed on would come before.
+      process.kill(pid, 'SIGTERM');
+      expect((await seen(/total (\d+)/))[1]).toBe('1');
+      await once(child, 'exit');
+    },
+  );
+
+  it.skipIf(!ROOT)('reaps orphans as process 1', () => {
+    const orphan =
+      'pid=$(sh -c "sleep 0.1 > /dev/null & echo \\$!"); until [ ! -e /proc/$pid ]; do sleep 0.01; done; echo $$ reaped';
+    const { stdout } = spawnSync('unshare', ['-pf', '--kill-child', '--mount-proc', LAUNCHER, ...shell(orphan)], {
+      encoding: 'utf8',
+      timeout: 10_000,
+      killSignal: 'SIGKILL',
+    });
+    expect(stdout).toBe('2 reaped\n');
+  });
+});
+
+describe('a process that the launcher did not start', () => {
+  it('is told what is wrong with the variable that names the line', async () => {
+    vi.stubEnv('TROTLINE_LAUNCHER_FD', 'x');
+    const wrong = 'TROTLINE_LAUNCHER_FD is "x", expected the number of a descriptor';
+    expect(() => startOpener()).toThrow(wrong);
+    await expect(Spawner.start({ lockFile: null })).rejects.toMatchObject({
+      code: 'SPAWNER_UNAVAILABLE',
+      message: wrong,
+    });
+    vi.unstubAllEnvs();
+  });
+});
+
+describe.skipIf(!ROOT)('a process that the launcher started as another user', () => {
+  const start = (scenario: string) =>
+    spawn(LAUNCHER, ['--user', SELF, '--least', process.execPath, '--conditions=source', SCENARIOS, scenario], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+
+  async function told<T>(scenario: string): Promise<T> {
+    const child = start(scenario);
+    const closed = once(child, 'close');
+    const [line = ''] = await output(child.stdout)(/.+(?=\n)/);
+    await closed;
+    const value: T = JSON.parse(line);
+    return value;
+  }
+
+  it('N36: cannot look into any process that has a capability', async () => {
+    expect(await told('looking')).toEqual([
+      // Itself, for comparison.
+      'MainThread: seen',
+      'trotline-launch: EACCES',
+      'trotline-opener: EACCES',
+      'trotline-spawne: EACCES',
+      'trotline-spawne: EACCES',
+    ]);
+  });
+
+  it('N36: has programs without a capability, whoever their user is, and ends those of others', async () => {
+    const none = ['Inh', 'Prm', 'Eff', 'Amb'].map((set) => `Cap${set}:\t${'0'.repeat(16)}\n`).join('');
+    expect(await told('programs')).toEqual({
+      outputs: [`65534\n${none}`, `1\n${none}`, `0\n${none}`],
+      late: { signal: 'SIGKILL', timedOut: true },
+    });
+  });
+
+  it('gets new helpers for those that died, and neither it nor the launcher keeps a descriptor of them', async () => {
+    const child = start('lives');
+    const descriptors = (): number[] => [child.pid, ...childrenOf(child.pid ?? 0)].map(descriptorsOf);
+    const told = output(child.stdout);
+    await told(/\n/);
+    const before = descriptors();
+    child.stdin.write('\n');
+    await told(/\n.*\n/);
+    expect(descriptors()).toEqual(before);
+    expect(before).toHaveLength(2);
+    child.stdin.write('\n');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it('is told within a second that the launcher does not answer, and at once that it is gone', async () => {
+    const began = 'trotline-launcher did not start the';
+    expect(await told('silence')).toEqual({
+      silent: `NativeError: ${began} opener: it does not answer`,
+      seconds: 1,
+      gone: `NativeError: ${began} opener: it is gone`,
+      spawner: `Error: ${began} spawner: it is gone`,
+    });
   });
 });
