@@ -46,6 +46,26 @@ describe.skipIf(missing !== null)('the sidecar under the launcher', () => {
     expect(seen['health']).toMatch(/^degraded: route, neigh, rule in blue cannot be listed \(needs CAP_SYS_ADMIN/);
   });
 
+  it('N36: is the same where a service manager gave the launcher its user and capabilities', async () => {
+    const { sets, ...seen } = await scenario('given');
+    const none = '0 0 0 0';
+    expect(sets).toMatchObject({
+      'trotline-opener': [`0 ${OPENER} ${OPENER} 0`],
+      'trotline-spawne': [`0 ${SPAWNER} ${SPAWNER} 0`],
+      MainThread: [none],
+    });
+    expect(seen).toEqual({ namespace: 'blue', program: { user: 'daemon', sets: none }, exit: 0 });
+  });
+
+  it('N36: goes on with what it was given, and says what that is too little for', async () => {
+    expect(await scenario('lacking')).toMatchObject({
+      namespace: '',
+      attempt: { status: 'rejected', reason: expect.stringContaining('setgroups') },
+      health: expect.stringMatching(/^degraded: .*needs CAP_NET_ADMIN and CAP_NET_BROADCAST/),
+      exit: 0,
+    });
+  });
+
   it('N36: hears every namespace whole where the opener may look into them', async () => {
     // CAP_SYS_PTRACE and CAP_SYS_ADMIN beside the others.
     expect(await scenario('most')).toEqual({ opener: ['0 281800 281800 0'], health: 'ok: ', exit: 0 });

@@ -19,10 +19,17 @@ import { childrenOf, nameOf } from '../../kit/proc.ts';
 import { allGone, ENTRY, ROOT } from '../kit.ts';
 
 const LAUNCHER = join(ROOT, 'native/build/Release/trotline-launcher');
+const BUNDLE = join(ROOT, 'dist/bundle/sidecar.js');
 const NOBODY = 65_534;
 const OPENER = 'trotline-opener';
 const SPAWNER = 'trotline-spawne';
 const PATIENCE = { timeoutMs: 20_000, intervalMs: 50 };
+
+interface LaunchOptions {
+  readonly options?: readonly string[];
+  readonly prefix?: readonly string[];
+  readonly program?: readonly string[];
+}
 
 /** Both processes, in a folder of their own. */
 class Place implements AsyncDisposable {
@@ -59,14 +66,13 @@ class Place implements AsyncDisposable {
     return place;
   }
 
-  /** Until the sidecar runs the hook. */
-  async launch(...options: readonly string[]): Promise<void> {
+  /** Until the sidecar runs the hook. `options`: the launcher's; `prefix`: before it; `program`: what Node runs. */
+  async launch({ options = [], prefix = [], program = [ENTRY, 'sidecar'] }: LaunchOptions = {}): Promise<void> {
     const { sidecar, socket } = dataFiles(this.folder);
     const own = ['--data', sidecar, '--node', 'launched', '--policy', join(this.folder, 'policy.yaml')];
-    const command = [process.execPath, ENTRY, 'sidecar', '--control-plane', `unix:${socket}`, ...own];
-    this.#launcher = spawn(LAUNCHER, ['--user', 'nobody:nogroup', ...options, ...command], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const command = [process.execPath, ...program, '--control-plane', `unix:${socket}`, ...own];
+    const [first = '', ...args] = [...prefix, LAUNCHER, '--user', 'nobody:nogroup', ...options, ...command];
+    this.#launcher = spawn(first, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#launcher.stdout, this.#launcher.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
     }
@@ -97,13 +103,22 @@ class Place implements AsyncDisposable {
   /** What the hook's script said of a link, once it has. */
   async said(link: string): Promise<{ readonly namespace: string; readonly output: string }> {
     return eventually(async () => {
+      const { namespace, attempt } = await this.tried(link);
+      if (attempt.status !== 'delivered') throw new Error(`${link}: ${JSON.stringify(attempt)}`);
+      return { namespace, output: attempt.output };
+    }, PATIENCE);
+  }
+
+  /** The event of a link and the hook's first attempt, once there was one. */
+  async tried(link: string) {
+    return eventually(async () => {
       const summaries = await api<EventSummary[]>(this.folder, '/v1/events');
       const found = summaries.find(({ subject }) => subject === link);
       if (!found) throw new Error(`${link} was not heard: ${this.#output}`);
       const event = await api<EventDetail>(this.folder, `/v1/events/${found.id}`);
       const [attempt] = event.hooks.flatMap(({ attempts }) => attempts);
-      if (attempt?.status !== 'delivered') throw new Error(`${link}: ${JSON.stringify(event.hooks)}`);
-      return { namespace: event.event.namespace, output: attempt.output };
+      if (!attempt) throw new Error(`${link}: ${JSON.stringify(event.hooks)}`);
+      return { namespace: event.event.namespace, attempt };
     }, PATIENCE);
   }
 
@@ -149,7 +164,7 @@ function addVethIn(namespace: string, name: string): void {
 
 async function least(): Promise<unknown> {
   await using place = await Place.make();
-  await place.launch('--least');
+  await place.launch({ options: ['--least'] });
   ip('netns', 'add', 'blue');
   addVethIn('blue', 'va');
   const { namespace, output } = await place.said('va');
@@ -180,6 +195,35 @@ async function least(): Promise<unknown> {
   };
 }
 
+/** As a service manager starts it: not root, with these capabilities and no other. */
+function asNobodyWith(...names: readonly string[]): string[] {
+  const capabilities = ['-all', ...names.map((name) => `+${name}`)].join(',');
+  const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+  return ['setpriv', ...user, `--inh-caps=${capabilities}`, `--ambient-caps=${capabilities}`];
+}
+
+/** All that are wanted are there, though nobody was root; with the sidecar as it ships. */
+async function given() {
+  await using place = await Place.make();
+  const prefix = asNobodyWith('net_admin', 'net_broadcast', 'setuid', 'setgid', 'kill');
+  await place.launch({ options: ['--least'], prefix, program: [BUNDLE] });
+  ip('netns', 'add', 'blue');
+  addVethIn('blue', 'va');
+  const { namespace, output } = await place.said('va');
+  const sets: Record<string, string[]> = {};
+  for (const [name, pid] of await place.processes(OPENER, SPAWNER)) sets[name] = await capabilities(pid);
+  return { namespace, program: { user: output.split('\n')[0], sets: setsOf(output) }, sets, exit: await place.stop() };
+}
+
+/** Neither the opener nor the spawner gets what it wants. */
+async function lacking() {
+  await using place = await Place.make();
+  await place.launch({ prefix: asNobodyWith('kill') });
+  ip('link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'pva');
+  const { namespace, attempt } = await place.tried('va');
+  return { namespace, attempt, health: await place.health(), exit: await place.stop() };
+}
+
 /** With what else an opener may have, it can look into the namespaces. */
 async function most(): Promise<unknown> {
   await using place = await Place.make();
@@ -194,7 +238,7 @@ async function most(): Promise<unknown> {
 
 async function helpersKilled(): Promise<unknown> {
   await using place = await Place.make();
-  await place.launch('--least');
+  await place.launch({ options: ['--least'] });
   ip('netns', 'add', 'blue');
   addVethIn('blue', 'va');
   await place.said('va');
@@ -220,7 +264,7 @@ async function helpersKilled(): Promise<unknown> {
 /** Nobody is left who answers for the capabilities: the sidecar drains and ends, and its helpers with it. */
 async function launcherKilled(): Promise<unknown> {
   await using place = await Place.make();
-  await place.launch('--least');
+  await place.launch({ options: ['--least'] });
   ip('netns', 'add', 'blue');
   addVethIn('blue', 'va');
   await place.said('va');
@@ -230,7 +274,14 @@ async function launcherKilled(): Promise<unknown> {
   return { drained: /"draining"/.test(place.output) && /"stopped"/.test(place.output) };
 }
 
-const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = { least, most, helpersKilled, launcherKilled };
+const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+  least,
+  given,
+  lacking,
+  most,
+  helpersKilled,
+  launcherKilled,
+};
 
 execFileSync('mount', ['-t', 'tmpfs', 'none', '/run']);
 ip('link', 'set', 'lo', 'up');
