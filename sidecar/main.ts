@@ -11,6 +11,8 @@ import { createSidecar } from './sidecar.ts';
 import { readSourceConfigs } from './source-configs.ts';
 
 const log = createLog('info');
+/** A signal that follows another so soon is its echo. */
+const ECHO_MS = 500;
 
 async function fail(error: unknown): Promise<never> {
   log.error({ error: errorText(error) }, 'sidecar failed');
@@ -54,8 +56,12 @@ async function main(options: SidecarOptions | null): Promise<void> {
   });
 
   let stopping: Promise<void> | null = null;
+  let stoppedAt = 0;
   const stop = (reason: string): void => {
+    // A service manager that signals all of a group, and a launcher that passes it on, say the same twice.
+    if (stopping && performance.now() - stoppedAt < ECHO_MS) return;
     if (stopping) process.exit(1);
+    stoppedAt = performance.now();
     const { active, waiting } = sidecar.hooks.load;
     log.info({ reason, active, waiting }, 'draining');
     stopping = sidecar

@@ -75,6 +75,10 @@ describe.skipIf(missing !== null)('the sidecar under the launcher', () => {
     expect(await scenario('helpersKilled')).toEqual({ namespace: 'blue', openers: 2, spawners: 2, exit: 0 });
   });
 
+  it('drains when launcher and sidecar are told to end at once', async () => {
+    expect(await scenario('signalledTogether')).toEqual({ exit: 0, stopped: true });
+  });
+
   it('drains and ends, helpers and all, when the launcher is killed', async () => {
     expect(await scenario('launcherKilled')).toEqual({ drained: true });
   });

@@ -261,6 +261,16 @@ async function helpersKilled(): Promise<unknown> {
   };
 }
 
+/** As a service manager does that signals all processes of a unit: the launcher passes its signal on to a sidecar that has it. */
+async function signalledTogether(): Promise<unknown> {
+  await using place = await Place.make();
+  await place.launch('--least');
+  const sidecar = (await place.processes('MainThread')).get('MainThread') ?? 0;
+  process.kill(sidecar, 'SIGTERM');
+  const exit = await place.stop();
+  return { exit, stopped: /"stopped"/.test(place.output) };
+}
+
 /** Nobody is left who answers for the capabilities: the sidecar drains and ends, and its helpers with it. */
 async function launcherKilled(): Promise<unknown> {
   await using place = await Place.make();
@@ -281,6 +291,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   most,
   helpersKilled,
   launcherKilled,
+  signalledTogether,
 };
 
 execFileSync('mount', ['-t', 'tmpfs', 'none', '/run']);
