@@ -264,7 +264,7 @@ async function helpersKilled(): Promise<unknown> {
 /** As a service manager does that signals all processes of a unit: the launcher passes its signal on to a sidecar that has it. */
 async function signalledTogether(): Promise<unknown> {
   await using place = await Place.make();
-  await place.launch('--least');
+  await place.launch({ options: ['--least'] });
   const sidecar = (await place.processes('MainThread')).get('MainThread') ?? 0;
   process.kill(sidecar, 'SIGTERM');
   const exit = await place.stop();
