@@ -14,6 +14,7 @@ export type {
   NeighbourRecord,
   NetlinkRecord,
   NetnsRecord,
+  NexthopGoneRecord,
   ObjectRecord,
   OverflowRecord,
   RouteRecord,

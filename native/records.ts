@@ -187,6 +187,12 @@ export interface DumpDoneRecord {
   readonly missing: readonly Family[];
 }
 
+/** A nexthop object is gone, and with it, without a message, the IPv4 routes that used it: what is known needs a dump. */
+export interface NexthopGoneRecord {
+  readonly kind: 'nexthop-gone';
+  readonly netns: number;
+}
+
 /** The kernel answered on the socket of the notifications. */
 export interface EchoRecord {
   readonly kind: 'echo';
@@ -198,4 +204,11 @@ export interface FailureRecord {
   readonly errno: number;
 }
 
-export type NetlinkRecord = ObjectRecord | NetnsRecord | OverflowRecord | DumpDoneRecord | EchoRecord | FailureRecord;
+export type NetlinkRecord =
+  | ObjectRecord
+  | NetnsRecord
+  | NexthopGoneRecord
+  | OverflowRecord
+  | DumpDoneRecord
+  | EchoRecord
+  | FailureRecord;

@@ -22,6 +22,7 @@ const Kind = {
   overflow: 6,
   dumpDone: 7,
   echo: 8,
+  nexthopGone: 9,
 } as const;
 
 /** Columns of the header, as `Column` in `src/records.hh`. */
@@ -86,6 +87,8 @@ export class Rows {
         return this.#dumpDone();
       case Kind.echo:
         return { kind: 'echo' };
+      case Kind.nexthopGone:
+        return { kind: 'nexthop-gone', netns: this.#signed(NETNS) };
       default:
         return { kind: 'failure', errno: this.#signed(CODE) };
     }

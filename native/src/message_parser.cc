@@ -1,6 +1,7 @@
 #include "message_parser.hh"
 
 #include <linux/net_namespace.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include "families.hh"
@@ -34,6 +35,8 @@ Kind kindOf(uint16_t type) {
     case RTM_DELRULE: return kRuleRecord;
     case RTM_NEWNSID:
     case RTM_DELNSID: return kNetnsRecord;
+    // One that comes or changes takes no route with it.
+    case RTM_DELNEXTHOP: return kNexthopGoneRecord;
     case NLMSG_DONE:
     case NLMSG_ERROR: return kRequestEnd;
     default: return kFailureRecord;
@@ -48,6 +51,7 @@ bool parsePayload(Bytes payload, Record& record, bool& heard) {
     case kNeighbourRecord: return parseNeighbour(payload, record);
     case kRuleRecord: return parseRule(payload, record, heard);
     case kNetnsRecord: return parseNetns(payload, record);
+    case kNexthopGoneRecord: return payload.size >= sizeof(nhmsg);
     case kRequestEnd: return parseEnd(payload, record);
     default: heard = false; return true;
   }

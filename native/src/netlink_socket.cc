@@ -45,6 +45,11 @@ Record failureOf(int code) {
   return record;
 }
 
+/** The kernel removes the IPv4 routes of a nexthop object without a message. */
+uint32_t withNexthops(uint32_t kinds) {
+  return (kinds & 1U << kRouteRecord) == 0 ? kinds : kinds | 1U << kNexthopGoneRecord;
+}
+
 Record overflowOf(uint32_t dropped) {
   Record record(kOverflowRecord);
   record.cells[kDropped] = static_cast<int32_t>(dropped);
@@ -54,7 +59,7 @@ Record overflowOf(uint32_t dropped) {
 }  // namespace
 
 NetlinkSocket::NetlinkSocket(ReaderOptions options)
-    : kinds_(options.kinds), queueLimit_(std::max<size_t>(options.queueLimit, 1)), onReadable_(std::move(options.onReadable)) {
+    : kinds_(withNexthops(options.kinds)), queueLimit_(std::max<size_t>(options.queueLimit, 1)), onReadable_(std::move(options.onReadable)) {
   try {
     open(options);
     wakeFd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/net_namespace.h>
+#include <linux/nexthop.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -163,6 +164,13 @@ Bytes netns() {
   return message(RTM_NEWNSID, 0, payload);
 }
 
+Bytes nexthopGone() {
+  const nhmsg info{};
+  Bytes payload;
+  append(payload, &info, sizeof info);
+  return message(RTM_DELNEXTHOP, 0, payload);
+}
+
 Bytes end(uint16_t type, int32_t code) {
   Bytes payload;
   append(payload, &code, sizeof code);
@@ -259,7 +267,8 @@ int main(int argc, char** argv) {
   const size_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 100000;
   std::mt19937 random(argc > 2 ? static_cast<unsigned>(std::strtoul(argv[2], nullptr, 10)) : 1);
   const std::vector<Bytes> seeds{link(RTM_NEWLINK, "veth0"), link(RTM_DELLINK, "$(id)"), address(), route(),
-                                 neighbour(), rule(), netns(), end(NLMSG_DONE, 0), end(NLMSG_ERROR, -1)};
+                                 neighbour(), rule(), netns(), nexthopGone(), end(NLMSG_DONE, 0),
+                                 end(NLMSG_ERROR, -1)};
   Totals totals;
   checkGood(totals);
   checkTruncated(seeds, totals);

@@ -76,6 +76,7 @@ enum Kind : int32_t {
   kOverflowRecord,
   kDumpDoneRecord,
   kEchoRecord,
+  kNexthopGoneRecord,
   kFailureRecord,
   /** Never leaves the reader: the end of a request. */
   kRequestEnd,

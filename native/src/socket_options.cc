@@ -29,7 +29,7 @@ struct Group {
   int group;
 };
 
-constexpr std::array<Group, 9> kGroups{{
+constexpr std::array<Group, 10> kGroups{{
     {kLinkRecord, RTNLGRP_LINK},
     {kAddressRecord, RTNLGRP_IPV4_IFADDR},
     {kAddressRecord, RTNLGRP_IPV6_IFADDR},
@@ -39,6 +39,8 @@ constexpr std::array<Group, 9> kGroups{{
     {kRuleRecord, RTNLGRP_IPV4_RULE},
     {kRuleRecord, RTNLGRP_IPV6_RULE},
     {kNetnsRecord, RTNLGRP_NSID},
+    // Without it, on kernels before 5.3, there are no nexthop objects.
+    {kNexthopGoneRecord, RTNLGRP_NEXTHOP},
 }};
 
 int integerOption(int fd, int level, int name) {

@@ -87,8 +87,13 @@ export class Namespace {
 
   notified(record: ObjectRecord): Change {
     const change = this.tables.notified(record);
-    if (TURNS_ROUTES.has(change.type) && this.tables.routes.size > 0) this.#dumps.requestSoon();
+    if (TURNS_ROUTES.has(change.type)) this.doubtRoutes();
     return change;
+  }
+
+  /** The kernel may have removed some without a word: a dump soon tells. */
+  doubtRoutes(): void {
+    if (this.tables.routes.size > 0) this.#dumps.requestSoon();
   }
 
   /** Something was lost: how many, or 0 where nobody counted. */

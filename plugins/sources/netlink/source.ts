@@ -197,6 +197,7 @@ export class NetlinkSource implements Component {
       if (record.kind === 'netns') this.#netns(record, events);
       else if (record.kind === 'dump-done') this.#dumped(record, events);
       else if (record.kind === 'echo') this.#hearing.proven();
+      else if (record.kind === 'nexthop-gone') this.#namespaces.get(record.netns)?.doubtRoutes();
       else if (record.kind === 'failure') failure = record.errno;
       else if (record.kind === 'overflow') {
         dropped = (dropped ?? 0) + record.dropped;

@@ -109,6 +109,15 @@ describe.skipIf(missing !== null)('what a real kernel says of', () => {
     ]);
   });
 
+  it('routes that went with their nexthop object is nothing: a dump finds them out soon', async () => {
+    expect(await scenario(SCENARIOS, 'nexthops')).toEqual([
+      'blue 24 10.2.0.0/16 false',
+      'blue 24 10.3.0.0/16 false',
+      'blue 25 10.2.0.0/16 true',
+      'blue 25 10.3.0.0/16 true',
+    ]);
+  });
+
   it('N40: neighbours is told as ip tells it, both families', async () => {
     const seen = await scenario<Seen & { changed: Parts; numbers: string[] }>(SCENARIOS, 'neighbours');
     const common = { lladdr: '02:00:00:00:00:07', flags: 0, type: 1, probes: 0 };

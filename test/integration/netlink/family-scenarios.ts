@@ -100,6 +100,26 @@ async function routes(): Promise<unknown> {
   };
 }
 
+/** The kernel removes the IPv4 routes of a nexthop object that goes, and says nothing of them. */
+async function nexthops(): Promise<unknown> {
+  ip('netns', 'add', 'blue');
+  const within = (...args: string[]): string => ip('-n', 'blue', ...args);
+  within('link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
+  for (const name of ['va', 'vb']) within('link', 'set', name, 'up');
+  within('addr', 'add', '10.1.0.1/24', 'dev', 'va');
+  const ear = new Ear();
+  await using _thread = await ear.listen();
+  within('nexthop', 'add', 'id', '7', 'via', '10.1.0.2', 'dev', 'va');
+  for (const prefix of ['10.2.0.0/16', '10.3.0.0/16']) within('route', 'add', prefix, 'nhid', '7');
+  const added = await ear.heard('route-added', 2);
+  within('nexthop', 'del', 'id', '7');
+  const deleted = await ear.heard('route-deleted', 2);
+  return [...added, ...deleted].map(
+    ({ namespace, messageType, attributes }) =>
+      `${namespace} ${messageType} ${attributes['netlink.route.dst']} ${attributes['netlink.resynced'] ?? false}`,
+  );
+}
+
 async function neighbours(): Promise<unknown> {
   pair();
   const ear = new Ear();
@@ -197,6 +217,7 @@ async function asManyAsMonitored(): Promise<unknown> {
 const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   addresses,
   routes,
+  nexthops,
   neighbours,
   rules,
   asManyAsMonitored,

@@ -138,6 +138,20 @@ describe('after what removes IPv4 routes without a message', () => {
     expect(events[1]?.attributes).toMatchObject({ 'netlink.overflow.lost': undefined });
   });
 
+  it.each([[[]], [[routeOf({ nexthopId: 7 })]]])(
+    'the end of a nexthop object: a dump tells which, of %j',
+    async (left) => {
+      const all = await listening([up, routeOf({ nexthopId: 7 })]);
+      const gone = { kind: 'nexthop-gone', netns: -1 } as const;
+      expect(await all.hear(gone, gone, { ...gone, netns: 5 })).toEqual([]);
+      await all.pass(1000);
+      expect(all.reader.dumps, 'one for both').toBe(2);
+      all.reader.answer(up, ...left);
+      await all.settled();
+      expect(typesOf(all.events)).toEqual(left.length > 0 ? [] : ['route-deleted', 'resynced']);
+    },
+  );
+
   it('a link that comes up: their flags are asked for', async () => {
     const all = await listening([linkOf(), routeOf({ flags: 16 })]);
     await all.hear(up);
