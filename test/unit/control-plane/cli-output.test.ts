@@ -9,67 +9,18 @@ import { parse } from 'yaml';
 import { ledgerRows } from '../../../control-plane/cli/ledger.ts';
 import { LiveLines } from '../../../control-plane/cli/live-lines.ts';
 import { eventLine } from '../../../control-plane/cli/event-text.ts';
-import {
-  coloured,
-  cut,
-  duration,
-  plain,
-  renderData,
-  safe,
-  table,
-  type Terminal,
-  widthOf,
-} from '../../../control-plane/cli/output.ts';
+import { coloured, cut, duration, renderData, safe, table, widthOf } from '../../../control-plane/cli/output.ts';
 import { renderExplanation } from '../../../control-plane/cli/hooks-test.ts';
 import { pathText } from '../../../control-plane/cli/errors.ts';
-import { run } from '../../../control-plane/cli/program.ts';
 import { timeOption } from '../../../control-plane/cli/command.ts';
 import { firstScreen } from '../../../control-plane/cli/up-screen.ts';
 import { explainHook } from '../../../control-plane/explain.ts';
 import type { HookOutcome } from '../../../control-plane/store/types.ts';
+import { capture, type Ran, runIn } from './cli-kit.ts';
 import { eventHook, readTexts, storedEvent } from './kit.ts';
 
-interface Captured extends Terminal {
-  readonly stdout: () => string;
-  readonly stderr: () => string;
-}
-
-function capture(over: Partial<Terminal> = {}): Captured {
-  let stdout = '';
-  let stderr = '';
-  return {
-    out: (text) => (stdout += text),
-    err: (text) => (stderr += text),
-    width: Infinity,
-    interactive: false,
-    paint: plain,
-    ...over,
-    stdout: () => stdout,
-    stderr: () => stderr,
-  };
-}
-
-interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function trotline(...argv: readonly string[]): Promise<Ran> {
-  const terminal = capture();
-  const never = new AbortController().signal;
-  const code = await run(argv, {
-    terminal,
-    env: { TROTLINE_DATA: join(root, 'data') },
-    signal: never,
-    urgent: never,
-    exitCode: 0,
-    heedsStop: false,
-  });
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
-
 let root: string;
+const trotline = (...argv: readonly string[]): Promise<Ran> => runIn(root, argv);
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'trotline-cli-'));
 });
@@ -273,6 +224,25 @@ describe('errors of the command line', () => {
     expect(stderr).toContain('(all: trotline fields)');
     expect(stderr).toMatch(/net\.yaml:7:16 {2}giveUpAfter: "5 sec" is no duration/);
   });
+
+  it.each(['netlink.diag.uid', 'netlink.ct.mark', 'netlink.nl80211.freq', 'netlink.qca.subcmd'])(
+    'are none for %s, which nobody hears: every form of a hook is valid, with a warning at the place',
+    async (field) => {
+      const file = join(root, 'net.yaml');
+      const condition = `condition: "interface == 'a' OR ${field} == 1"`;
+      const nlmon = `nlmon:\n  integration:\n    hooks:\n      - { name: h, script: /bin/true, ${condition} }\n`;
+      for (const [text, place] of [
+        [eventHook('h', `  ${condition}`), '6:35'],
+        [nlmon, '4:71'],
+      ] as const) {
+        await writeFile(file, text);
+        const { code, stdout, stderr } = await trotline('hooks', 'validate', file);
+        expect([code, stdout]).toEqual([0, '1 hook valid: h\n']);
+        expect(stderr).toContain(`net.yaml:${place} `);
+        expect(stderr).toContain(`no source sets ${field}: it is always absent`);
+      }
+    },
+  );
 
   it('are data with -o json', async () => {
     const file = join(root, 'net.yaml');
