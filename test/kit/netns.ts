@@ -6,11 +6,15 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 
 const ROOT = process.getuid?.() === 0;
 const UNSHARE = ['unshare', ROOT ? '-nm' : '-rnm'] as const;
+/** nobody, who is root of a user namespace of its own. */
+const ORDINARY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', 'unshare', '-rnm'] as const;
 
 export interface NetnsOptions {
   /** Put before `node`, in the namespace: `['setpriv', …]`. */
   readonly prefix?: readonly string[];
   readonly timeoutMs?: number;
+  /** Started by root, it runs as an ordinary user all the same. */
+  readonly ordinary?: boolean;
   /** No other processes are seen, and so none of their network namespaces heard. */
   readonly ownProcesses?: boolean;
 }
@@ -29,11 +33,21 @@ export function netnsMissing(): string | null {
   return `network namespaces are not available: ${probe.error?.message ?? probe.stderr.trim()}`;
 }
 
+/** `null` where root can start `script` as an ordinary user, else the reason, in one line. */
+export function ordinaryMissing(script: string): string | null {
+  if (!ROOT) return 'every test runs as one here';
+  const [command, ...args] = ORDINARY;
+  const probe = spawnSync(command, [...args, process.execPath, '--check', script], { encoding: 'utf8' });
+  if (probe.status === 0) return null;
+  return `an ordinary user cannot run them: ${probe.error?.message ?? probe.stderr.trim().split('\n').at(-1)}`;
+}
+
 /** Runs a TypeScript file in a new network namespace, with the capabilities of root in it. */
 export function inNetns<T>(script: string, args: readonly string[], options: NetnsOptions = {}): Promise<NetnsRun<T>> {
   const node = [...(options.prefix ?? []), process.execPath, '--conditions=source', script, ...args];
   const processes = options.ownProcesses === true ? ['--pid', '--fork', '--kill-child', '--mount-proc'] : [];
-  const child = spawn(UNSHARE[0], [UNSHARE[1], ...processes, ...node], {
+  const [command, ...unshare] = options.ordinary === true ? ORDINARY : UNSHARE;
+  const child = spawn(command, [...unshare, ...processes, ...node], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: options.timeoutMs ?? 30_000,
     killSignal: 'SIGKILL',

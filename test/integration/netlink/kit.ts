@@ -38,7 +38,7 @@ export async function netnsThread({
   emitted,
   handled,
 }: NetnsThreadOptions): Promise<Thread> {
-  ip('link', 'set', 'lo', 'up');
+  if (!ip('link', 'show', 'lo').includes(',UP')) ip('link', 'set', 'lo', 'up');
   const recording = testAction(async (event, { hook }) => {
     handled?.(event, hook);
     return { status: 'delivered' };

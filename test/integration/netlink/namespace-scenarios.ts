@@ -3,10 +3,11 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync, statSync, writeFileSync } from 'node:fs';
 
-import type { TrotlineEvent } from '#core';
+import type { SourceHealth, TrotlineEvent } from '#core';
 
 import { eventually } from '../../kit/eventually.ts';
 import { ip } from '../../kit/netns.ts';
+import type { Thread } from '../../kit/thread.ts';
 import { Ear } from './ear.ts';
 import { produceIn, TINY_BYTES } from './kit.ts';
 
@@ -103,7 +104,7 @@ async function secondName(): Promise<unknown> {
 async function inQuickSuccession(): Promise<unknown> {
   const ear = new Ear();
   await using _thread = await ear.listen(LINKS);
-  for (let count = 0; count < 30; count++) {
+  for (let count = 0; count < 50; count++) {
     ip('netns', 'add', `q${count}`);
     if (count % 2 === 0) ip('-n', `q${count}`, 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
     ip('netns', 'del', `q${count}`);
@@ -116,7 +117,7 @@ async function inQuickSuccession(): Promise<unknown> {
     await eventually(() => ear.events.some(({ interface: link }) => link === `v${name}`), FOUND);
   }
   await eventually(() => {
-    const left = [...Array(30).keys()].filter((number) => isOpen(ear.events, `q${number}`));
+    const left = [...Array(50).keys()].filter((number) => isOpen(ear.events, `q${number}`));
     if (left.length > 0) throw new Error(`still there: ${left.join(' ')}`);
   }, FOUND);
   return names.map((name) => [
@@ -162,30 +163,27 @@ async function overflow(): Promise<unknown> {
   }, FOUND);
 }
 
-/** What the sidecar says of itself without the capabilities to look into another namespace. */
-async function withoutEntry(): Promise<unknown> {
-  ip('netns', 'add', 'blue');
-  const child = spawn(
-    'setpriv',
-    [
-      '--bounding-set',
-      '-sys_admin,-sys_ptrace',
-      process.execPath,
-      '--conditions=source',
-      process.argv[1] ?? '',
-      'hear',
-    ],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
+/** What a process without some capabilities hears of what is done here. */
+async function heardWithout(capabilities: string, hearer: string, act: () => void): Promise<unknown> {
+  const node = [process.execPath, '--conditions=source', process.argv[1] ?? '', hearer];
+  const child = spawn('setpriv', ['--inh-caps', capabilities, '--bounding-set', capabilities, ...node], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
   await eventually(() => {
     if (!text.includes('ready\n')) throw new Error('not ready');
   }, FOUND);
-  ip('-n', 'blue', 'link', 'set', 'lo', 'up');
+  act();
   await once(child, 'exit');
   const told: unknown = JSON.parse(text.replace('ready\n', ''));
   return told;
+}
+
+/** What the sidecar says of itself without the capabilities to look into another namespace. */
+async function withoutEntry(): Promise<unknown> {
+  ip('netns', 'add', 'blue');
+  return heardWithout('-sys_admin,-sys_ptrace', 'hear', () => ip('-n', 'blue', 'link', 'set', 'lo', 'up'));
 }
 
 async function hear(): Promise<unknown> {
@@ -193,13 +191,41 @@ async function hear(): Promise<unknown> {
   await using thread = await ear.listen({});
   process.stdout.write('ready\n');
   const up = await heardOf(ear, 'link-up', 'blue');
-  const health = await eventually(async () => {
+  return { up: up.interface, ...(await healthOf(thread)) };
+}
+
+/** Without any capability. */
+async function withoutAll(): Promise<unknown> {
+  ip('netns', 'add', 'blue');
+  ip('link', 'set', 'lo', 'up');
+  return heardWithout('-all', 'hearOwn', () => {
+    ip('-n', 'blue', 'link', 'set', 'lo', 'up');
+    ip('link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
+    ip('link', 'set', 'va', 'up');
+    ip('addr', 'add', '10.1.0.1/24', 'dev', 'va');
+    ip('neigh', 'add', '10.1.0.7', 'lladdr', '02:00:00:00:00:07', 'dev', 'va');
+    ip('route', 'add', 'unreachable', '10.4.0.0/16');
+    ip('rule', 'add', 'from', '10.8.0.0/16', 'lookup', '77');
+    ip('link', 'del', 'va');
+  });
+}
+
+async function hearOwn(): Promise<unknown> {
+  const ear = new Ear();
+  await using thread = await ear.listen({});
+  process.stdout.write('ready\n');
+  await ear.heard('link-deleted', 2);
+  const types = [...new Set(ear.types())].sort();
+  return { types, namespaces: [...new Set(ear.events.map(({ namespace }) => namespace))], ...(await healthOf(thread)) };
+}
+
+async function healthOf(thread: Thread): Promise<SourceHealth> {
+  return eventually(async () => {
     const [node] = await thread.ledger();
     const found = node?.ledger.health.find(({ source }) => source === 'netlink');
     if (found?.hears === undefined) throw new Error(`health: ${JSON.stringify(found)}`);
     return found;
   }, FOUND);
-  return { up: up.interface, ...health };
 }
 
 const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -211,9 +237,11 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   overflow,
   withoutEntry,
   hear,
+  withoutAll,
+  hearOwn,
 };
 
 const scenario = SCENARIOS[process.argv[2] ?? ''];
 if (!scenario) throw new Error(`no such scenario: ${process.argv[2]}`);
-if (scenario !== hear) execFileSync('mount', ['-t', 'tmpfs', 'none', '/run']);
+if (scenario !== hear && scenario !== hearOwn) execFileSync('mount', ['-t', 'tmpfs', 'none', '/run']);
 process.stdout.write(`${JSON.stringify(await scenario())}\n`, () => process.exit(0));

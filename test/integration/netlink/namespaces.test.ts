@@ -60,4 +60,20 @@ describe.skipIf(missing !== null)('network namespaces on a real kernel', () => {
       /route, neigh, rule in .*blue.* cannot be listed \(needs CAP_SYS_ADMIN and CAP_SYS_PTRACE\): changes are heard, but after a loss not compared/,
     );
   });
+
+  it('other than the own one are a gap without any capability; the own one is heard all the same, in every family', async () => {
+    const seen = await scenario<SourceHealth & { types: string[]; namespaces: string[] }>(SCENARIOS, 'withoutAll');
+    const { types, namespaces, status, hears, reason } = seen;
+    expect({ namespaces, status, hears }).toEqual({
+      namespaces: [''],
+      status: 'degraded',
+      hears: 'link, addr, route, neigh, rule in this network namespace',
+    });
+    expect(types).toEqual(
+      expect.arrayContaining(['link-added', 'link-up', 'addr-added', 'neigh-added', 'route-added', 'rule-added']),
+    );
+    expect(reason).toContain(
+      "only the sidecar's own network namespace is heard (needs CAP_NET_ADMIN and CAP_NET_BROADCAST)",
+    );
+  });
 });

@@ -14,11 +14,12 @@ export function missingForNetlink(subject: string): string | null {
   return missing;
 }
 
-/** Runs a scenario in a network namespace of its own; its one line of JSON. */
-export async function scenario<T>(file: URL, name: string): Promise<T> {
+/** Runs a scenario in a network namespace of its own, as the user of the test or as an ordinary one; its one line of JSON. */
+export async function scenario<T>(file: URL, name: string, ordinary = false): Promise<T> {
   const { lines, stderr, exitCode } = await inNetns<T>(file.pathname, [name], {
     timeoutMs: 50_000,
     ownProcesses: true,
+    ordinary,
   });
   expect({ exitCode, lines: lines.length }, stderr).toEqual({ exitCode: 0, lines: 1 });
   return lines[0]!;
