@@ -222,10 +222,10 @@ Napi::Value startHelper(const Napi::CallbackInfo& info) {
   return helper;
 }
 
-/** The names of the columns, for the test that both sides have the same. */
+/** The names and types of the columns (`ifname text`), for the test that both sides have the same. */
 Napi::Value layout(const Napi::CallbackInfo& info) {
   auto kinds = Napi::Array::New(info.Env());
-#define TROTLINE_NAME(name, type) names.Set(names.Length(), #name);
+#define TROTLINE_NAME(name, type) names.Set(names.Length(), #name " " #type);
 #define TROTLINE_KIND(COLUMNS)                   \
   {                                              \
     auto names = Napi::Array::New(info.Env());   \
