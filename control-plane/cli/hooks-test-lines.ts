@@ -31,11 +31,16 @@ type Answer =
       };
     };
 
-/** Answers each line as soon as it is there; goes on after lines that it cannot read. */
-export async function answerLines(input: NodeJS.ReadableStream, out: (line: string) => void): Promise<Answered> {
+/** Answers each line as soon as it is there; goes on after lines that it cannot read, until the signal aborts: nobody reads any more. */
+export async function answerLines(
+  input: NodeJS.ReadableStream,
+  out: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Answered> {
   let answered = 0;
   let unreadable = 0;
   for await (const line of linesOf(input)) {
+    if (signal.aborted) break;
     answered++;
     let answer: Answer;
     try {

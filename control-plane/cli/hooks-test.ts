@@ -36,7 +36,11 @@ export function addTestCommand(hooks: Command, context: Context): void {
           'USAGE',
           '--jsonl has its expressions and events on stdin, expected neither a hook nor --event',
         );
-      const { answered, unreadable } = await answerLines(process.stdin, (line) => context.terminal.out(line));
+      const { answered, unreadable } = await answerLines(
+        process.stdin,
+        (line) => context.terminal.out(line),
+        context.signal,
+      );
       if (unreadable > 0) context.terminal.err(`${unreadable} of ${answered} lines could not be read\n`);
       context.exitCode = unreadable > 0 ? 2 : 0;
       return;

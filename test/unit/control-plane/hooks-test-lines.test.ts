@@ -4,10 +4,13 @@ import { describe, expect, it } from 'vitest';
 
 import { answerLines } from '../../../control-plane/cli/hooks-test-lines.ts';
 
+const NEVER = new AbortController().signal;
+
 async function answersTo(...lines: readonly (string | object)[]) {
   const answers: unknown[] = [];
   const input = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
-  const end = await answerLines(Readable.from([Buffer.from(input)]), (line) => void answers.push(JSON.parse(line)));
+  const out = (line: string): void => void answers.push(JSON.parse(line));
+  const end = await answerLines(Readable.from([Buffer.from(input)]), out, NEVER);
   return { answers, ...end };
 }
 
@@ -110,10 +113,11 @@ describe('hooks test --jsonl', () => {
     const input = new PassThrough();
     const answers: string[] = [];
     let told = () => {};
-    const done = answerLines(input, (line) => {
+    const out = (line: string): void => {
       answers.push(line);
       told();
-    });
+    };
+    const done = answerLines(input, out, NEVER);
     const whole = Buffer.from(
       `${JSON.stringify({ expression: "interface == 'é\u2028'", event: { interface: 'é\u2028' } })}\n`,
     );
@@ -126,5 +130,17 @@ describe('hooks test --jsonl', () => {
     input.end();
     expect(await done).toEqual({ answered: 2, unreadable: 0 });
     expect(answers).toEqual(['{"value":true}\n', '{"value":true}\n']);
+  });
+
+  it('ends an endless input once nobody reads the answers', async () => {
+    const gone = new AbortController();
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.from('{"expression":"","event":{}}\n');
+      })(),
+    );
+    let answers = 0;
+    const out = (): void => void (++answers === 3 && gone.abort());
+    expect(await answerLines(endless, out, gone.signal)).toEqual({ answered: 3, unreadable: 0 });
   });
 });
