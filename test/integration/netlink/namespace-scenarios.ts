@@ -71,8 +71,13 @@ async function ofAProcess(): Promise<unknown> {
   const added = await heardOf(ear, 'netns-added', name);
   const inode = Number(/\d+/.exec(readlinkSync(`/proc/${child.pid}/ns/net`))?.[0]);
   ip('netns', 'attach', 'green', String(child.pid));
+  // A file gives the name that hooks know, but no event tells that it was seen; the process's was there for want of one.
+  let mtu = 60_000;
+  await eventually(() => {
+    ip('-n', 'green', 'link', 'set', 'lo', 'mtu', String(++mtu));
+    if (!ear.events.some(({ namespace }) => namespace === 'green')) throw new Error(`still ${name}`);
+  }, FOUND);
   ip('-n', 'green', 'link', 'set', 'lo', 'up');
-  // A file gives the name that hooks know; the process's was there for want of one.
   const up = await heardOf(ear, 'link-up', 'green');
   child.kill('SIGKILL');
   await once(child, 'exit');
