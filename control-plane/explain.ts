@@ -1,6 +1,7 @@
 /** Why a hook would run for an event or not, as data; `hooks test` prints it. */
 import {
   compileCondition,
+  dedupKey,
   durationText,
   type Explanation,
   FIELDS,
@@ -95,12 +96,9 @@ async function celPart(cel: string, event: TrotlineEvent): Promise<ExplainedPart
   return { part: 'cel', says: cel, holds: tree.value, why: tree.failed ?? '', tree };
 }
 
-/** What makes one incident of a node-local source, where the hook does not say. */
-const NODE_LOCAL_KEY = ['node', 'type', 'subject'];
-
-function dedupOf({ spec: { dedup } }: Hook, event: TrotlineEvent): HookExplanation['dedup'] {
+function dedupOf({ spec: { source, dedup } }: Hook, event: TrotlineEvent): HookExplanation['dedup'] {
   if (!dedup || dedup.scope === 'none') return null;
-  const entries = (dedup.key ?? NODE_LOCAL_KEY).map((field) => [field, fieldText(field, event)]);
+  const entries = dedupKey(source, dedup).map((field) => [field, fieldText(field, event)]);
   return { scope: dedup.scope, window: durationText(dedup.window), key: Object.fromEntries(entries) };
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { deepFreeze } from './pointer.ts';
-import { Choice, Duration, type Infer, Type } from './schema.ts';
+import { checkConfig, Choice, Duration, type Infer, Type } from './schema.ts';
 
 export const API_VERSION = 'trotline.dev/v1alpha1';
 /** The namespace of the administrator's hooks; documents that name none are in it. */
@@ -24,8 +24,26 @@ const Dedup = Type.Object(
       description: 'Where one answer is enough.',
     }),
   },
-  { ...closed, description: 'Answer one incident once. Default: none for netlink and agent.' },
+  {
+    ...closed,
+    description: 'Answer one incident once. Default: none for netlink and agent; for kubernetes what is written here.',
+  },
 );
+export type Dedup = Infer<typeof Dedup>;
+
+/** What makes one incident where the hook does not say: of an object of the cluster, and of a node-local source. */
+const OBJECT_KEY: readonly string[] = ['type', 'namespace', 'kind', 'name', 'uid'];
+const NODE_LOCAL_KEY: readonly string[] = ['node', 'type', 'subject'];
+
+/** Fields whose values make one incident of a hook of this source (design section 4). */
+export function dedupKey(source: string, dedup: Dedup): readonly string[] {
+  return dedup.key ?? (source === 'kubernetes' ? OBJECT_KEY : NODE_LOCAL_KEY);
+}
+
+/** What a hook of this source that says nothing has; null: it answers every event. */
+export function defaultDedup(source: string): Dedup | null {
+  return source === 'kubernetes' ? checkConfig(Dedup, {}).value : null;
+}
 
 const Limit = Type.Object(
   {

@@ -27,11 +27,16 @@ export interface EventDraft {
   readonly attributes: Attributes;
   /** W3C trace context of whoever caused it, when known. */
   readonly traceparent?: string;
+  /**
+   * What is told, where several may tell the same (letters, digits, `.`, `_` and `-`): it makes the event's id, and who
+   * tells it again tells the same event.
+   */
+  readonly fact?: string;
 }
 
 /** An event: the draft plus its identity. The CloudEvents form is made at the edges (`cloudEvent`). */
-export interface TrotlineEvent extends EventDraft {
-  /** `<source>-<life>-<sequence>`: unique over all nodes and restarts. */
+export interface TrotlineEvent extends Omit<EventDraft, 'fact'> {
+  /** `<source>-<fact>`, else `<source>-<life>-<sequence>`: unique over all nodes and restarts. */
   readonly id: string;
   readonly source: string;
   readonly node: string;

@@ -1,6 +1,6 @@
 import { type CompileCel, loadCel } from './cel/index.ts';
 import { AppError, errorText, type Issue } from './errors.ts';
-import { EventHookSpec, type HookForm } from './event-hook.ts';
+import { defaultDedup, EventHookSpec, type HookForm } from './event-hook.ts';
 import { compileCondition, type Condition, FIELDS, FilterError } from './filter/index.ts';
 import { didYouMean } from './nearest.ts';
 import { deepFreeze, isObject } from './pointer.ts';
@@ -50,7 +50,9 @@ export function checkHookSpec(input: unknown, form: HookForm, vocabulary: Vocabu
   const actions = listOf(part.actions).map((action, index) => checkAction(action, index, form, vocabulary, issues));
 
   if (value === null || issues.length > 0) return { spec: null, issues, warnings };
-  return { spec: deepFreeze({ ...value, eventTypes, actions }), issues, warnings };
+  const dedup = value.dedup ?? defaultDedup(value.source);
+  const spec = { ...value, eventTypes, ...(dedup ? { dedup } : {}), actions };
+  return { spec: deepFreeze(spec), issues, warnings };
 }
 
 function checkAction(

@@ -28,6 +28,7 @@ export {
   API_VERSION,
   canonicalJson,
   createHook,
+  dedupKey,
   digestOf,
   EventHookDocument,
   EventHookSpec,

@@ -3,6 +3,7 @@ import type { ObjectSchema, Vocabulary } from '#core';
 
 import { config as script } from './actions/script/config.ts';
 import { config as webhook } from './actions/webhook/config.ts';
+import { eventTypes as kubernetes } from './sources/kubernetes/config.ts';
 import { eventTypes as netlink } from './sources/netlink/config.ts';
 
 export const vocabulary: Vocabulary = {
@@ -11,6 +12,7 @@ export const vocabulary: Vocabulary = {
     ['webhook', webhook],
   ]),
   sources: new Map<string, readonly string[]>([
+    ['kubernetes', kubernetes],
     ['netlink', netlink],
     // The sidecar's own word: what it could not take in while its disk was full or failing.
     ['journal', ['journal.lost']],

@@ -211,7 +211,7 @@ export class Pipeline {
     const { type, subject, time, sequence, synthetic, namespace, messageType, eventType, attributes, traceparent } =
       draft;
     return {
-      id: `${source}-${life}-${sequence}`,
+      id: draft.fact === undefined ? `${source}-${life}-${sequence}` : `${source}-${draft.fact}`,
       source,
       node: this.#deps.node,
       life,

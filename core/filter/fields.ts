@@ -8,7 +8,7 @@ export interface Field {
   readonly name: string;
   readonly type: FieldType;
   /** The source whose events have it; `any`: every event; `none`: it parses, and is always absent (nlmon A10.12). */
-  readonly setBy: 'any' | 'netlink' | 'journal' | 'none';
+  readonly setBy: 'any' | 'netlink' | 'kubernetes' | 'journal' | 'none';
   /** The value, or undefined where the event has none. */
   readonly read: (event: TrotlineEvent) => Scalar | undefined;
 }
@@ -63,6 +63,15 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['netlink.rule', 'netlink', 'number', 'l3mdev suppress_prefixlen suppress_ifgroup ip_proto protocol dscp'],
   ['netlink.overflow', 'netlink', 'number', 'lost'],
   ['netlink.resynced', 'netlink', 'number', 'differences'],
+  ['', 'kubernetes', 'string', 'kind name uid reason message owner owners labels phase node_name'],
+  ['', 'kubernetes', 'string', 'container container_kind container_id image'],
+  ['', 'kubernetes', 'number', 'exit_code signal restart_count restarts'],
+  ['', 'kubernetes', 'boolean', 'fault'],
+  ['probe', 'kubernetes', 'string', 'kind'],
+  ['probe', 'kubernetes', 'boolean', 'unready killed'],
+  ['involved', 'kubernetes', 'string', 'kind name namespace uid field_path'],
+  ['event', 'kubernetes', 'string', 'type component'],
+  ['event', 'kubernetes', 'number', 'count'],
   ['journal', 'journal', 'number', 'lost'],
   ['journal', 'journal', 'string', 'reason'],
 ];
@@ -72,7 +81,7 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map(
   [
     ...BASIC,
     ...ATTRIBUTES.flatMap(([prefix, setBy, type, names]) =>
-      names.split(' ').map((name) => attribute(`${prefix}.${name}`, setBy, type)),
+      names.split(' ').map((name) => attribute(prefix === '' ? name : `${prefix}.${name}`, setBy, type)),
     ),
   ].map((field) => [field.name, field]),
 );

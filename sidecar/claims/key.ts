@@ -1,11 +1,9 @@
-import { FIELDS, type Hook, hookId, type TrotlineEvent } from '#core';
-
-/** What makes one incident of a node-local source, where the hook does not say. */
-const NODE_LOCAL_KEY: readonly string[] = ['node', 'type', 'subject'];
+import { dedupKey, FIELDS, type Hook, hookId, type TrotlineEvent } from '#core';
 
 /** Every key begins with the hook's namespace and name (design section 4). Values are JSON, so none can imitate another. */
 export function claimKey(hook: Hook, event: TrotlineEvent): string {
-  const fields = hook.spec.dedup?.key ?? NODE_LOCAL_KEY;
+  const { source, dedup } = hook.spec;
+  const fields = dedup ? dedupKey(source, dedup) : [];
   return JSON.stringify([hookId(hook), ...fields.map((field) => valueOf(field, event))]);
 }
 
