@@ -59,9 +59,9 @@ function isCommand(text: string): boolean {
 function heardRows(sidecar: SidecarView | null): (readonly [string, string])[] {
   if (!sidecar) return [['hears', 'nothing yet: the sidecar is still starting (its log is in the data folder, logs/)']];
   if (sidecar.sources.length === 0) return [['hears', 'nothing yet: no source has reported']];
-  return sidecar.sources
-    .flatMap(sourceRows)
-    .map(([what, text], at) => [at === 0 ? 'hears' : '', `${what.padEnd(8)} ${text}`]);
+  const rows = sidecar.sources.flatMap(sourceRows);
+  const width = Math.max(8, ...rows.map(([what]) => what.length + 1));
+  return rows.map(([what, text], at) => [at === 0 ? 'hears' : '', `${what.padEnd(width)} ${text}`]);
 }
 
 /** A degraded source hears, but not as well as it could: its reason says why. */

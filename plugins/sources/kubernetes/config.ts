@@ -14,7 +14,6 @@ export const eventTypes = [
   'kubernetes.probe-failed',
   'kubernetes.node-not-ready',
   'kubernetes.node-pressure',
-  'kubernetes.node-recovered',
   'kubernetes.event',
   'kubernetes.watch-gap',
 ] as const;

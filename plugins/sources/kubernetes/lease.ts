@@ -1,0 +1,157 @@
+/** One of several is elected by a Lease; the holder leaves in it how far it has heard (coordination.k8s.io/v1). */
+import { AppError, type Clock, errorText, type Log } from '#core';
+
+import { type ApiClient, ApiError, type Json } from './api/client.ts';
+import { objectOf, textOf } from './objects.ts';
+
+/** As kube-controller-manager has it: the successor is there 15 s after the holder's last sign. */
+const LEASE_SECONDS = 15;
+const RENEW_MS = 3000;
+/** The holder gives up before anybody else may take it. */
+const GIVE_UP_MS = 10_000;
+const RETRY_MS = 2000;
+/** Annotation with the resource version up to which the holder has told Events. */
+const HEARD_UNTIL = 'trotline.dev/heard-until';
+
+export interface LeaseOptions {
+  readonly client: ApiClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `namespace/name`. */
+  readonly lease: string;
+  readonly holder: string;
+}
+
+export class Lease {
+  readonly #options: LeaseOptions;
+  readonly #path: string;
+  readonly #collection: string;
+  /** What the Lease said when it was seen last, and when that was by our clock: clocks are never compared. */
+  #seen = { version: '', at: -Infinity };
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    const [namespace = '', name = ''] = options.lease.split('/');
+    this.#collection = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
+    this.#path = `${this.#collection}/${name}`;
+  }
+
+  /** Resolves with how far the former holder had heard, as soon as the Lease is ours; rejects when the signal aborts. */
+  async acquire(signal: AbortSignal, onWait: (why: string) => void): Promise<string> {
+    const { clock } = this.#options;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        const heard = await this.#take(signal, onWait);
+        if (heard !== null) return heard;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof ApiError && error.status === 409)) onWait(`no Lease: ${errorText(error)}`);
+      }
+      await clock.sleep(RETRY_MS * (0.5 + Math.random()), signal);
+    }
+  }
+
+  /** Null: somebody else has it. */
+  async #take(signal: AbortSignal, onWait: (why: string) => void): Promise<string | null> {
+    const { client, clock, holder, log } = this.#options;
+    const lease = await client.get(this.#path, signal).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 404) return null;
+      throw error;
+    });
+    if (lease === null) {
+      await client.send('POST', this.#collection, this.#body({}, '', 0), signal);
+      log.info({ lease: this.#options.lease }, 'elected');
+      return '';
+    }
+    const spec = objectOf(lease.spec);
+    const metadata = objectOf(lease.metadata);
+    const version = textOf(metadata.resourceVersion);
+    if (version !== this.#seen.version) this.#seen = { version, at: clock.monotonic() };
+    const current = textOf(spec.holderIdentity);
+    const seconds = typeof spec.leaseDurationSeconds === 'number' ? spec.leaseDurationSeconds : LEASE_SECONDS;
+    if (current !== '' && current !== holder && clock.monotonic() - this.#seen.at < seconds * 1000) {
+      onWait(`${current} is elected`);
+      return null;
+    }
+    const heard = textOf(objectOf(metadata.annotations)[HEARD_UNTIL]);
+    const changes = typeof spec.leaseTransitions === 'number' ? spec.leaseTransitions + 1 : 1;
+    await client.send('PUT', this.#path, this.#body(metadata, heard, changes), signal);
+    log.info({ lease: this.#options.lease }, 'elected');
+    return heard;
+  }
+
+  /** Renews until the signal aborts; rejects when the Lease is lost or could not be renewed in time. */
+  async keep(signal: AbortSignal, heardUntil: () => string): Promise<never> {
+    const { client, clock, holder } = this.#options;
+    let renewedAt = clock.monotonic();
+    for (;;) {
+      await clock.sleep(RENEW_MS, signal);
+      try {
+        const metadata = await this.#own(signal);
+        const asked = clock.monotonic();
+        await client.send('PUT', this.#path, this.#body(metadata, heardUntil(), null), signal);
+        renewedAt = asked;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof LostLease) throw error;
+        if (clock.monotonic() - renewedAt < GIVE_UP_MS) continue;
+        throw new AppError('PEER_UNAVAILABLE', `${holder} could not renew its Lease: ${errorText(error)}`, {
+          cause: error,
+        });
+      }
+    }
+  }
+
+  /** The next one need not wait. */
+  async release(heardUntil: string): Promise<void> {
+    const signal = AbortSignal.timeout(2000);
+    try {
+      const metadata = await this.#own(signal);
+      const body = this.#body(metadata, heardUntil, null);
+      await this.#options.client.send(
+        'PUT',
+        this.#path,
+        { ...body, spec: { ...objectOf(body.spec), holderIdentity: '' } },
+        signal,
+      );
+    } catch {
+      // Then it runs out.
+    }
+  }
+
+  #transitions = 0;
+
+  async #own(signal: AbortSignal): Promise<Json> {
+    const lease = await this.#options.client.get(this.#path, signal);
+    const { holderIdentity, leaseTransitions } = objectOf(lease.spec);
+    if (holderIdentity !== this.#options.holder)
+      throw new LostLease('PEER_UNAVAILABLE', `the Lease went to ${JSON.stringify(holderIdentity)}`);
+    if (typeof leaseTransitions === 'number') this.#transitions = leaseTransitions;
+    return objectOf(lease.metadata);
+  }
+
+  #body(metadata: Json, heardUntil: string, transitions: number | null): Json {
+    const [namespace, name] = this.#options.lease.split('/');
+    const now = new Date(this.#options.clock.now()).toISOString().replace('Z', '000Z');
+    if (transitions !== null) this.#transitions = transitions;
+    const annotations = {
+      ...objectOf(metadata.annotations),
+      ...(heardUntil === '' ? {} : { [HEARD_UNTIL]: heardUntil }),
+    };
+    return {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name, namespace, resourceVersion: metadata.resourceVersion, annotations },
+      spec: {
+        holderIdentity: this.#options.holder,
+        leaseDurationSeconds: LEASE_SECONDS,
+        acquireTime: now,
+        renewTime: now,
+        leaseTransitions: this.#transitions,
+      },
+    };
+  }
+}
+
+class LostLease extends AppError {}
