@@ -6,6 +6,7 @@ import {
   containerOf,
   eventFact,
   factOfEvent,
+  isStuck,
   killedByProbe,
   normalEventType,
   occurrence,
@@ -14,7 +15,7 @@ import {
 import type { Fact, FactType } from './facts/fact.ts';
 import { evictedId, failedId, pendingId, podFacts, unschedulableId } from './facts/pod-facts.ts';
 import { type EventView, type PodView, podOf } from './objects.ts';
-import { Probes } from './probes.ts';
+import { LOOKS_MS, Probes } from './probes.ts';
 
 /** Looks at pods at a time; beyond, an Event is told as it is. */
 const LOOKS = 16;
@@ -72,17 +73,25 @@ export class Events {
     const type = event.type === 'Normal' ? normalEventType(event) : podEventType(event);
     if (type === 'probe-failed') return this.#probes.failed(event);
     // Not awaited: a look at the API server holds back no other Event.
-    if (type !== null) this.#hinted(type, event).catch(this.#options.onError);
+    if (type !== null) this.#hinted(type, event).catch((error: unknown) => this.#fail(error));
   }
 
+  /** Looks at the pod, and again while its status may still be on its way, before the Event is told as it is. */
   async #hinted(type: FactType, event: EventView): Promise<void> {
-    const pod = await this.#look(event);
-    const over = pod
-      ? pod.deleting || pod.phase === 'Failed' || pod.phase === 'Succeeded'
-      : this.#existed.has(event.involved.uid);
-    if (over && TOLD_BY_STATUS.has(type)) return;
-    const facts = pod ? this.#known(type, event, pod) : null;
-    await this.#tell(facts ?? [{ ...this.#own(type, event), pod }]);
+    const { clock, signal } = this.#options;
+    let pod: PodView | null = null;
+    let waited = 0;
+    for (const at of LOOKS_MS) {
+      if (at > waited) await clock.sleep(at - waited, signal);
+      waited = at;
+      pod = await this.#look(event);
+      const over = pod ? hasEnded(pod) : this.#existed.has(event.involved.uid);
+      if (over && TOLD_BY_STATUS.has(type)) return;
+      const facts = pod ? this.#known(type, event, pod) : null;
+      if (facts) return this.#tell(facts);
+      if (!pod || pod.nodeName === '') break;
+    }
+    await this.#tell([{ ...this.#own(type, event), pod }]);
   }
 
   /** The same fact as the pod's status tells, or [] where that has told or will tell it; null: status says nothing of it. */
@@ -91,8 +100,7 @@ export class Events {
     const told = podFacts(pod, event.at).filter(
       (fact) => fact.attributes.container === undefined || container === '' || fact.attributes.container === container,
     );
-    if (type === 'pod-pending' && event.reason !== 'FailedScheduling')
-      return stuck(event, pod, this.#options.clock.now());
+    if (type === 'pod-pending' && isStuck(event)) return stuck(event, pod, this.#options.clock.now());
     const same = told.filter((fact) => fact.type === type);
     if (same.length > 0) return same;
     // The end that it followed is told, and the restart will be when it comes.
@@ -131,6 +139,10 @@ export class Events {
     }
   }
 
+  #fail(error: unknown): void {
+    if (!this.#options.signal.aborted) this.#options.onError(error);
+  }
+
   async #tell(facts: readonly Fact[]): Promise<void> {
     const fresh = facts.filter(({ type, id }) => !this.#told.has(`${type}.${id}`));
     for (const { type, id } of fresh) this.#remember(`${type}.${id}`);
@@ -140,6 +152,10 @@ export class Events {
   #remember(id: string): void {
     keep(this.#told, id);
   }
+}
+
+function hasEnded({ deleting, phase }: PodView): boolean {
+  return deleting || phase === 'Failed' || phase === 'Succeeded';
 }
 
 /** Adds it, and forgets the oldest beyond the limit. */

@@ -5,8 +5,8 @@ import { containerOf, factOfEvent, occurrence, probeKind } from './facts/event-f
 import type { Fact } from './facts/fact.ts';
 import type { EventView, PodView } from './objects.ts';
 
-/** When it is looked again whether a probe had consequences: status comes up to 3.7 s after the Event (rule 7). */
-const LOOKS_MS = [0, 1500, 4000];
+/** When a pod is looked at because of an Event: its status comes up to 3.7 s later (spec kubelet, rule 7). */
+export const LOOKS_MS = [0, 1500, 4000];
 
 export interface ProbesOptions {
   readonly clock: Clock;

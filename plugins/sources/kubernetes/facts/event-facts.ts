@@ -16,13 +16,17 @@ export function podEventType({ reason, message }: EventView): FactType | null {
   if (why === 'failed' && has('container') && !has('pull')) return 'pod-restart';
   if (why === 'failedscheduling' || why === 'pending') return 'pod-pending';
   if (why === 'unhealthy' || why.includes('probe')) return probeType(text, why);
-  if (STUCK.has(why) || has('pending')) return 'pod-pending';
+  if (isStuck({ reason }) || has('pending')) return 'pod-pending';
   if (why === 'evicted') return 'pod-evicted';
   return null;
 }
 
 /** What keeps a pod that has its node from being started; status names none of it. */
 const STUCK = new Set(['failedmount', 'failedattachvolume', 'failedcreatepodsandbox', 'failedmapvolume']);
+
+export function isStuck({ reason }: Pick<EventView, 'reason'>): boolean {
+  return STUCK.has(reason.toLowerCase());
+}
 
 /** A probe that could not be made is the node's trouble, and of every pod on it (K10). */
 function probeType(text: string, why: string): FactType | null {
