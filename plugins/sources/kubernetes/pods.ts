@@ -89,10 +89,9 @@ export class Pods {
   }
 
   #trouble(known: Known, fresh: readonly Fact[], isNew: boolean): void {
-    const fault = fresh.findLast(({ attributes }) => attributes.fault === true);
-    if (fault) {
-      known.trouble = fault.type;
-      known.troubledAt = Math.max(known.troubledAt, fault.at);
+    for (const { type, at } of fresh.filter(({ attributes }) => attributes.fault === true)) {
+      known.trouble = type;
+      known.troubledAt = Math.max(known.troubledAt, at);
     }
     // It was told as unschedulable where pods without a node are heard.
     if (isNew && waitedForNode(known.pod)) known.trouble ??= 'pod-pending';
