@@ -79,6 +79,7 @@ export {
   type ResultDetail,
   type SourceContext,
   type SourceDefinition,
+  type SourceMemory,
   type Stability,
 } from './plugin.ts';
 export {

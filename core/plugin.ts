@@ -25,6 +25,15 @@ export interface SourceContext {
   readonly lost: (reason: string, count: number) => void;
   /** At any time between start and stop. */
   readonly report: (health: Health) => void;
+  readonly memory: SourceMemory;
+}
+
+/** One text that outlives the process: what a source has to know of its former life. At most a few hundred KiB. */
+export interface SourceMemory {
+  /** Null when there is none, or when it cannot be read: the source begins anew. */
+  read(): Promise<string | null>;
+  /** Whole or not at all, also at `kill -9`; rejects when the disk does not take it. */
+  write(text: string): Promise<void>;
 }
 
 export interface SourceDefinition<S extends ObjectSchema = ObjectSchema> {

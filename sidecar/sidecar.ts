@@ -37,6 +37,7 @@ import { ProgramHost } from './program-host.ts';
 import { Reporter } from './reporter.ts';
 import type { SourceConfigs } from './source-configs.ts';
 import { SourceHost } from './source-host.ts';
+import { sourceMemory } from './source-memory.ts';
 
 const COUNTERS_MS = 1000;
 
@@ -117,7 +118,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   for (const definition of parts.sources) {
     const config = parts.sourceConfigs?.get(definition.type) ?? {};
     if (config === false) continue;
-    hosts.push(new SourceHost({ definition, config, node: options.node, pipeline, clock, log }));
+    const memory = sourceMemory(options.data, definition.type, log);
+    hosts.push(new SourceHost({ definition, config, node: options.node, memory, pipeline, clock, log }));
   }
 
   const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });

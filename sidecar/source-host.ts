@@ -8,6 +8,7 @@ import {
   parseConfig,
   type SourceDefinition,
   type SourceHealth,
+  type SourceMemory,
 } from '#core';
 
 import type { Pipeline } from './pipeline.ts';
@@ -22,6 +23,7 @@ export interface SourceHostOptions {
   readonly definition: SourceDefinition;
   readonly config: unknown;
   readonly node: string;
+  readonly memory: SourceMemory;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
   readonly log: Log;
@@ -80,7 +82,7 @@ export class SourceHost implements Component {
 
   /** One life, from start to stop; resolves with why it ended. */
   async #live(started: () => void): Promise<unknown> {
-    const { definition, config, node, pipeline, clock, log } = this.#options;
+    const { definition, config, node, memory, pipeline, clock, log } = this.#options;
     const { signal } = this.#halt;
     const failed = Promise.withResolvers<unknown>();
     const report = (health: Health): void => {
@@ -89,7 +91,7 @@ export class SourceHost implements Component {
     };
     const child = log.child({ source: definition.type });
     const intake = pipeline.intake(definition.type);
-    const context = { node, clock, log: child, report, emit: intake.emit, lost: intake.lost };
+    const context = { node, clock, log: child, report, emit: intake.emit, lost: intake.lost, memory };
     const halted = (): void => failed.resolve(signal.reason);
     let end: 'stopped' | 'failed' = 'stopped';
     signal.addEventListener('abort', halted, { once: true });

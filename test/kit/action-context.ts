@@ -1,6 +1,6 @@
 /** What an action or a source gets from its host, as a test wants it: time stands still, I/O answers when told to. */
 import { sleepOn } from '#core';
-import type { ActionContext, Attempt, Clock, Ended, Log, Program, TrotlineEvent } from '#core';
+import type { ActionContext, Attempt, Clock, Ended, Log, Program, SourceMemory, TrotlineEvent } from '#core';
 
 export const silentLog: Log = {
   debug: () => undefined,
@@ -31,6 +31,19 @@ export function manualClock(nowMs = Date.UTC(2026, 0, 2, 3, 4, 5)): Clock & { ad
         sleepers.delete(sleeper);
         sleeper.wake();
       }
+    },
+  };
+}
+
+/** Holds what was written, for as long as the test does. */
+export function memoryOf(text: string | null = null): SourceMemory & { text: string | null } {
+  return {
+    text,
+    async read() {
+      return this.text;
+    },
+    async write(written) {
+      this.text = written;
     },
   };
 }

@@ -13,6 +13,14 @@ const RETRY_MS = 2000;
 /** Annotation with the resource version up to which the holder has told Events. */
 const HEARD_UNTIL = 'trotline.dev/heard-until';
 
+/** What the former holder left. */
+export interface Handover {
+  /** Resource version of the last Event that it told; undefined: there was none. */
+  readonly heardUntil: string | undefined;
+  /** Its last sign, milliseconds since the epoch by its own clock; null: there was no holder before. */
+  readonly heardAt: number | null;
+}
+
 export interface LeaseOptions {
   readonly client: ApiClient;
   readonly clock: Clock;
@@ -28,6 +36,7 @@ export class Lease {
   readonly #collection: string;
   /** What the Lease said when it was seen last, and when that was by our clock: clocks are never compared. */
   #seen = { version: '', at: -Infinity };
+  #transitions = 0;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -36,14 +45,14 @@ export class Lease {
     this.#path = `${this.#collection}/${name}`;
   }
 
-  /** Resolves with how far the former holder had heard, as soon as the Lease is ours; rejects when the signal aborts. */
-  async acquire(signal: AbortSignal, onWait: (why: string) => void): Promise<string> {
+  /** Resolves with what the former holder left, as soon as the Lease is ours; rejects when the signal aborts. */
+  async acquire(signal: AbortSignal, onWait: (why: string) => void): Promise<Handover> {
     const { clock } = this.#options;
     for (;;) {
       signal.throwIfAborted();
       try {
-        const heard = await this.#take(signal, onWait);
-        if (heard !== null) return heard;
+        const handover = await this.#take(signal, onWait);
+        if (handover) return handover;
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof ApiError && error.status === 409)) onWait(`no Lease: ${errorText(error)}`);
@@ -53,7 +62,7 @@ export class Lease {
   }
 
   /** Null: somebody else has it. */
-  async #take(signal: AbortSignal, onWait: (why: string) => void): Promise<string | null> {
+  async #take(signal: AbortSignal, onWait: (why: string) => void): Promise<Handover | null> {
     const { client, clock, holder, log } = this.#options;
     const lease = await client.get(this.#path, signal).catch((error: unknown) => {
       if (error instanceof ApiError && error.status === 404) return null;
@@ -62,7 +71,7 @@ export class Lease {
     if (lease === null) {
       await client.send('POST', this.#collection, this.#body({}, '', 0), signal);
       log.info({ lease: this.#options.lease }, 'elected');
-      return '';
+      return { heardUntil: undefined, heardAt: null };
     }
     const spec = objectOf(lease.spec);
     const metadata = objectOf(lease.metadata);
@@ -78,7 +87,8 @@ export class Lease {
     const changes = typeof spec.leaseTransitions === 'number' ? spec.leaseTransitions + 1 : 1;
     await client.send('PUT', this.#path, this.#body(metadata, heard, changes), signal);
     log.info({ lease: this.#options.lease }, 'elected');
-    return heard;
+    const renewed = Date.parse(textOf(spec.renewTime));
+    return { heardUntil: heard || undefined, heardAt: heard === '' || Number.isNaN(renewed) ? null : renewed };
   }
 
   /** Renews until the signal aborts; rejects when the Lease is lost or could not be renewed in time. */
@@ -119,8 +129,6 @@ export class Lease {
       // Then it runs out.
     }
   }
-
-  #transitions = 0;
 
   async #own(signal: AbortSignal): Promise<Json> {
     const lease = await this.#options.client.get(this.#path, signal);

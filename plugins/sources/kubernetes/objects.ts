@@ -75,6 +75,7 @@ export interface PodView extends Identity {
 }
 
 export interface NodeView extends Identity {
+  readonly createdAt: number | null;
   readonly conditions: readonly Condition[];
 }
 
@@ -232,7 +233,12 @@ export function conditionOf({ conditions }: PodView | NodeView, type: string): C
 }
 
 export function nodeOf(object: Json): NodeView {
-  return { ...identityOf(object, 'Node'), conditions: conditionsOf(objectOf(object.status)) };
+  const { creationTimestamp } = objectOf(object.metadata);
+  return {
+    ...identityOf(object, 'Node'),
+    createdAt: timeOf(creationTimestamp),
+    conditions: conditionsOf(objectOf(object.status)),
+  };
 }
 
 export function eventOf(object: Json): EventView {

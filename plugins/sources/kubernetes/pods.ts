@@ -3,12 +3,14 @@ import type { Clock } from '#core';
 
 import { type Fact, factId } from './facts/fact.ts';
 import { pendingId, podFact, podFacts } from './facts/pod-facts.ts';
+import type { Left, PodMemory } from './memory.ts';
 import { conditionOf, type PodView } from './objects.ts';
 
 /** A pod that was in trouble and is ready for so long has recovered: a crash loop is ready between its ends, too. */
 const RECOVERED_MS = 30_000;
 /** Not ready for less is no trouble: a kubelet that starts again says so of every pod until its probe has run. */
 const UNREADY_MS = 15_000;
+const CUT_MS = 1000;
 /** Ids of facts that are remembered of each pod; its status tells the last two ends of each container. */
 const REMEMBERED = 64;
 
@@ -17,7 +19,11 @@ export interface PodsOptions {
   readonly signal: AbortSignal;
   readonly pendingAfterMs: number;
   readonly staleAfterMs: number;
+  /** What a former life left; null: there was none, and what is so now is old news. */
+  readonly left: Left | null;
   readonly tell: (facts: readonly Fact[]) => Promise<void>;
+  /** What the next life has to know is not what it was. */
+  readonly onChange: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -36,56 +42,85 @@ interface Known {
 export class Pods {
   readonly #options: PodsOptions;
   readonly #known = new Map<string, Known>();
+  readonly #since: number;
+  #left: Left['pods'];
 
   constructor(options: PodsOptions) {
     this.#options = options;
+    this.#since = options.left?.since ?? options.clock.now();
+    this.#left = options.left?.pods ?? new Map();
+  }
+
+  /** What the next life has to know: of what each status tells, which was told. */
+  get memory(): Left {
+    const now = this.#options.clock.now();
+    const pods = new Map<string, PodMemory>();
+    for (const [uid, { pod, told, trouble }] of this.#known) {
+      const ids = [...podFacts(pod, now).map(keyOf), `pod-pending.${pendingId(uid)}`];
+      pods.set(uid, { told: ids.filter((id) => told.has(id)), trouble });
+    }
+    return { since: this.#since, pods };
   }
 
   get size(): number {
     return this.#known.size;
   }
 
-  /** All there are. `baseline`: what they tell is old news, and only what goes on is told from here. */
-  async listed(pods: readonly PodView[], baseline: boolean): Promise<void> {
+  /** All there are. `first`: of this life, and so old news where no life was before. */
+  async listed(pods: readonly PodView[], first: boolean): Promise<void> {
+    const oldest = first ? this.#oldNews() : this.#stale();
     const uids = new Set(pods.map(({ uid }) => uid));
     const gone = [...this.#known.values()].filter(({ pod }) => !uids.has(pod.uid));
     for (const { pod } of gone) await this.deleted({ ...pod, deleting: true });
-    for (const pod of pods) await this.#take(pod, baseline);
+    for (const pod of pods) await this.#take(pod, oldest);
+    this.#left = new Map();
+    this.#options.onChange();
   }
 
   changed(pod: PodView): Promise<void> {
-    return this.#take(pod, false);
+    return this.#take(pod, this.#stale());
   }
 
   /** Its last state may tell an end that nothing told before. */
   async deleted(pod: PodView): Promise<void> {
-    await this.#take({ ...pod, deleting: true }, false);
+    await this.#take({ ...pod, deleting: true }, this.#stale());
     this.#known.delete(pod.uid);
+    this.#options.onChange();
   }
 
-  async #take(pod: PodView, baseline: boolean): Promise<void> {
+  /** Where no life was before, everything; else what was before the first of them. Times of the kubelet are cut to seconds. */
+  #oldNews(): number {
+    return this.#options.left ? Math.max(this.#since - CUT_MS, this.#stale()) : Infinity;
+  }
+
+  #stale(): number {
+    return this.#options.clock.now() - this.#options.staleAfterMs;
+  }
+
+  /** Tells what the pod tells anew, and is not older than `oldest`. */
+  async #take(pod: PodView, oldest: number): Promise<void> {
     const { clock, tell } = this.#options;
     const before = this.#known.get(pod.uid);
-    const known = before ?? {
-      pod,
-      told: new Set<string>(),
-      trouble: null,
-      troubledAt: 0,
-      wasReady: false,
-      dueAt: Infinity,
-    };
+    const known = before ?? this.#begin(pod);
     const facts = podFacts(pod, clock.now())
-      .filter(({ type, id }) => !known.told.has(`${type}.${id}`))
+      .filter((fact) => !known.told.has(keyOf(fact)))
       .map((fact) => withJump(fact, before?.pod));
     if (!before) this.#known.set(pod.uid, known);
     known.pod = pod;
     known.wasReady ||= isReady(pod);
     // What cannot be told now is told by the next life: only what was handed over is remembered.
-    const fresh = baseline ? [] : facts.filter(({ at }) => at >= clock.now() - this.#options.staleAfterMs);
+    const fresh = facts.filter(({ at }) => at >= oldest);
     if (fresh.length > 0) await tell(fresh);
     for (const fact of facts) remember(known, fact);
-    if (!baseline) this.#trouble(known, fresh, before === undefined);
+    if (facts.length > 0) this.#options.onChange();
+    if (oldest < Infinity) this.#trouble(known, fresh, before === undefined);
     this.#look(known);
+  }
+
+  #begin(pod: PodView): Known {
+    const left = this.#left.get(pod.uid);
+    const trouble = left?.trouble ?? null;
+    return { pod, told: new Set(left?.told), trouble, troubledAt: 0, wasReady: false, dueAt: Infinity };
   }
 
   #trouble(known: Known, fresh: readonly Fact[], isNew: boolean): void {
@@ -104,7 +139,10 @@ export class Pods {
     const waits = [this.#pending(known, now), this.#recovery(known, now), this.#unready(known, now)];
     const facts = waits.filter((wait) => typeof wait === 'object').filter((fact) => fact !== null);
     for (const fact of facts) remember(known, fact);
-    if (facts.length > 0) tell(facts).catch(onError);
+    if (facts.length > 0) {
+      tell(facts).catch(onError);
+      this.#options.onChange();
+    }
     const soonest = Math.min(...waits.map((wait) => (typeof wait === 'number' ? wait : Infinity)));
     if (soonest < Infinity) this.#wake(known, soonest);
   }
@@ -185,8 +223,12 @@ function withJump(fact: Fact, before: PodView | undefined): Fact {
   return { ...fact, attributes: { ...fact.attributes, restarts } };
 }
 
-function remember({ told }: Known, { type, id }: Fact): void {
-  told.add(`${type}.${id}`);
+function keyOf({ type, id }: Fact): string {
+  return `${type}.${id}`;
+}
+
+function remember({ told }: Known, fact: Fact): void {
+  told.add(keyOf(fact));
   for (const oldest of told) {
     if (told.size <= REMEMBERED) return;
     told.delete(oldest);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { type EventDraft, type Health, parseConfig, systemClock } from '#core';
 
 import { createKubernetes } from '../../../plugins/sources/kubernetes/index.ts';
-import { silentLog } from '../../kit/action-context.ts';
+import { memoryOf, silentLog } from '../../kit/action-context.ts';
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { Cluster, NODE, now } from './objects.ts';
@@ -29,6 +29,7 @@ async function hearing(role: 'node' | 'cluster', namespace: string, config: obje
     log: silentLog,
     emit: async (drafts) => void events.push(...drafts),
     lost: () => undefined,
+    memory: memoryOf(),
     report: (health) => void healths.push(health),
   });
   await source.start?.(AbortSignal.timeout(30_000));

@@ -6,7 +6,7 @@ import { type Clock, type EventDraft, type Health, parseConfig, sleepOn } from '
 import type { Access } from '../../../plugins/sources/kubernetes/api/access.ts';
 import { config } from '../../../plugins/sources/kubernetes/config.ts';
 import { KubernetesSource } from '../../../plugins/sources/kubernetes/source.ts';
-import { silentLog } from '../action-context.ts';
+import { memoryOf, silentLog } from '../action-context.ts';
 import type { Recording } from './recording.ts';
 import { ReplayServer, type ReplayOptions } from './server.ts';
 
@@ -88,7 +88,7 @@ function sourceOf(
   const report = (health: Health): void => {
     if (health.status === 'failed') throw health.error;
   };
-  const context = { node, clock, log: silentLog, emit, lost: () => undefined, report };
+  const context = { node, clock, log: silentLog, emit, lost: () => undefined, memory: memoryOf(), report };
   const access: Access = {
     server,
     ca: undefined,

@@ -15,7 +15,7 @@ const WATCH_SECONDS = 300;
 
 export interface Heard {
   /** Everything there is. `gap`: the list comes after a watch that could not be resumed. Objects that are not in it are gone. */
-  listed(objects: readonly Json[], resourceVersion: string, gap: boolean): Promise<void>;
+  listed(objects: readonly Json[], gap: boolean): Promise<void>;
   /** One change. Resolves when it was taken: that is the backpressure. */
   changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Json): Promise<void>;
 }
@@ -107,7 +107,7 @@ export class Reflector {
       resourceVersion ||= textOf(metadata.resourceVersion);
       token = textOf(metadata.continue);
     } while (token !== '');
-    await heard.listed(objects, resourceVersion, this.#wasListed);
+    await heard.listed(objects, this.#wasListed);
     this.#wasListed = true;
     this.#resourceVersion = resourceVersion;
     this.#synced.resolve();

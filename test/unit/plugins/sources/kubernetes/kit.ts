@@ -5,7 +5,7 @@ import { type EventDraft, type Health, parseConfig } from '#core';
 
 import type { Access } from '../../../../../plugins/sources/kubernetes/api/access.ts';
 import { createKubernetes } from '../../../../../plugins/sources/kubernetes/index.ts';
-import { manualClock, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
 import { eventually } from '../../../../kit/eventually.ts';
 import type { Collection, Line } from '../../../../kit/replay/recording.ts';
 import { ReplayServer } from '../../../../kit/replay/server.ts';
@@ -59,6 +59,7 @@ export async function listening(access: () => Promise<Access>, config: Json = {}
     log: silentLog,
     emit: async (drafts) => void events.push(...drafts),
     lost: () => undefined,
+    memory: memoryOf(),
     report: (health) => void healths.push(health),
   });
   await source.start?.(new AbortController().signal);

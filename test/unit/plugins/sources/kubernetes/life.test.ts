@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Health, parseConfig } from '#core';
 
 import { createKubernetes } from '../../../../../plugins/sources/kubernetes/index.ts';
-import { manualClock, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
 import { checkSourceContract } from '../../../../kit/contract.ts';
 import { apiServer, podOf, restarted } from './kit.ts';
 
@@ -19,6 +19,7 @@ describe('a life of the kubernetes source', () => {
       log: silentLog,
       emit: async () => undefined,
       lost: () => undefined,
+      memory: memoryOf(),
       report: (health) => void healths.push(health),
     });
     await source.start?.(new AbortController().signal);

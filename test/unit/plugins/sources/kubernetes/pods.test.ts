@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Fact } from '../../../../../plugins/sources/kubernetes/facts/fact.ts';
+import { type Left, parseLeft } from '../../../../../plugins/sources/kubernetes/memory.ts';
 import { podOf as viewOf } from '../../../../../plugins/sources/kubernetes/objects.ts';
 import { Pods } from '../../../../../plugins/sources/kubernetes/pods.ts';
 import { manualClock } from '../../../../kit/action-context.ts';
@@ -24,7 +25,7 @@ const going = (object: object) => ({
   metadata: { ...((object as typeof pod).metadata as object), deletionTimestamp: ago(1) },
 });
 
-function pods() {
+function pods(left: Left | null = null) {
   const clock = manualClock();
   const facts: Fact[] = [];
   const watched = new Pods({
@@ -32,6 +33,8 @@ function pods() {
     signal: new AbortController().signal,
     pendingAfterMs: 60_000,
     staleAfterMs: 900_000,
+    left,
+    onChange: () => undefined,
     tell: async (told) => void facts.push(...told),
     onError: (error) => {
       throw error;
@@ -40,6 +43,7 @@ function pods() {
   return {
     clock,
     facts,
+    memory: () => watched.memory,
     types: () => facts.map(({ type }) => type),
     listed: (...objects: object[]) =>
       watched.listed(
@@ -181,5 +185,37 @@ describe('the pods of a node', () => {
     await deleted(going(pod));
     await says(podOf({ name: 'web', uid: 'second' }), restarted(podOf({ name: 'web', uid: 'second' })));
     expect(new Set(facts.filter(({ type }) => type === 'pod-restart').map(({ about }) => about.uid)).size).toBe(2);
+  });
+
+  it('H10: tell after a restart what happened meanwhile, and nothing that was told', async () => {
+    const first = pods();
+    await first.listed(pod, restarted(podOf({ name: 'old' }), 3));
+    await first.says(restarted(pod, 1));
+    const second = pods(first.memory());
+    await second.listed(
+      restarted(pod, 2, { finishedAt: ago(0) }),
+      restarted(podOf({ name: 'old' }), 3),
+      podOf({ name: 'new' }),
+    );
+    expect(second.facts.map(({ type, id }) => [type, id])).toEqual([
+      ['container-exit', 'end.end-2'],
+      ['pod-restart', 'restart.uid-web.main.2'],
+    ]);
+  });
+
+  it.each(['', '{', '[]', '{"version":2,"since":1,"pods":{}}', '{"version":1,"since":"x","pods":{}}'])(
+    'begin anew where what was left is %j',
+    (text) => {
+      expect(parseLeft(text)).toBe(null);
+    },
+  );
+
+  it('read what they left', async () => {
+    const first = pods();
+    await first.listed(pod);
+    await first.says(restarted(pod, 1));
+    const { since, pods: left } = first.memory();
+    const text = JSON.stringify({ version: 1, since, pods: Object.fromEntries(left) });
+    expect(parseLeft(text)).toEqual({ since, pods: left });
   });
 });

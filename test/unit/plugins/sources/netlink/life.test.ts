@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#core';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
-import { manualClock, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
 import { checkSourceContract } from '../../../../kit/contract.ts';
 import { FakeReader, linkOf, listening, starting, typesOf } from './kit.ts';
 
@@ -82,6 +82,7 @@ describe('a life of the netlink source', () => {
     const source = answering.create(parseConfig(answering.config, { namespaces: 'own' }, 'source "netlink"'), {
       ...context,
       lost: () => undefined,
+      memory: memoryOf(),
       report: () => undefined,
     });
     await expect(source.start?.(AbortSignal.abort(new Error('not now')))).rejects.toThrow('not now');
