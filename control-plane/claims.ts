@@ -4,6 +4,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { AppError, type Log } from '#core';
 import { ClaimRequest, ClaimServiceService } from '#proto';
 
+import { scopedId } from './identity/authenticate.ts';
 import { decodeRequest, endWithError, type GrpcService, readRequests } from './server.ts';
 import type { ClaimResponseOf, Store } from './store/index.ts';
 
@@ -63,7 +64,7 @@ export function createClaimService(store: Store, log: Log): GrpcService {
   const receive = (stream: ClaimStream, bytes: Buffer): void => {
     if (stream.holder === '') {
       const { sidecarId, operations } = decodeRequest(ClaimRequest, bytes);
-      join(stream, sidecarId);
+      join(stream, scopedId(stream.call.metadata, sidecarId));
       if (operations.length === 0) return;
     }
     stream.unansweredBytes += bytes.length;

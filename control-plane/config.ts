@@ -13,6 +13,30 @@ export const ControlPlaneConfig = Type.Object(
       description: 'Loopback address of the HTTP API; port 0: any free one.',
     }),
     retention: Duration({ default: '7d', minimum: '1m', description: 'How long events are kept.' }),
+    listen: Type.Optional(
+      Type.String({
+        pattern: '^([^:]+|\\[[0-9a-fA-F:]+\\]):\\d{1,5}$',
+        'x-expected': 'host:port',
+        description: 'Address for sidecars of other machines; needs TLS and a credential.',
+      }),
+    ),
+    tlsCert: Type.Optional(Type.String({ pattern: '^/', description: 'PEM file of the certificate of `listen`.' })),
+    tlsKey: Type.Optional(Type.String({ pattern: '^/', description: 'PEM file of its key.' })),
+    sidecarToken: Type.Optional(
+      Type.String({
+        pattern: '^/',
+        description: 'File with the token of every sidecar, where there is no Kubernetes.',
+      }),
+    ),
+    sidecarAccounts: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[^:]+:[^:]+$', 'x-expected': 'namespace:name' }), {
+        minItems: 1,
+        description: 'Service accounts whose projected tokens prove the node of a sidecar.',
+      }),
+    ),
+    kubeconfig: Type.Optional(
+      Type.String({ pattern: '^/', description: "Where the API server is; default: the pod's service account." }),
+    ),
     log: Choice(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Log level.' }),
   },
   { additionalProperties: false },
@@ -24,6 +48,14 @@ export const USAGE = `Usage: trotline control-plane --hooks DIR [options]
   --hooks DIR       directory of hooks, read again on every change
   --data DIR        folder of everything that is kept (default: TROTLINE_DATA, or the user's state folder)
   --api ADDRESS     loopback address of the HTTP API (default: 127.0.0.1:7411)
+  --listen ADDRESS  host:port for sidecars of other machines: needs --tls-cert, --tls-key and one of the next two
+  --tls-cert FILE, --tls-key FILE
+                    PEM files, read again when they change
+  --sidecar-accounts LIST
+                    service accounts of sidecars, namespace:name with commas between: their tokens prove their node
+  --sidecar-token FILE
+                    one token for all sidecars, where there is no Kubernetes
+  --kubeconfig FILE where the API server is (default: the pod's service account)
   --retention TIME  how long events are kept (default: 7d)
   --log LEVEL       debug, info, warn or error (default: info)
 
@@ -34,15 +66,57 @@ Examples:
 
 /** Reads the command line. Null: help was asked for. Throws USAGE or a ConfigError. */
 export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): ControlPlaneConfig | null {
-  const values = parseArguments(argv, ['data', 'hooks', 'api', 'retention', 'log']);
+  const values = parseArguments(argv, [
+    'data',
+    'hooks',
+    'api',
+    'listen',
+    'tls-cert',
+    'tls-key',
+    'sidecar-accounts',
+    'sidecar-token',
+    'kubeconfig',
+    'retention',
+    'log',
+  ]);
   if (!values) return null;
-  const { data, hooks, ...rest } = values;
+  const {
+    data,
+    hooks,
+    'tls-cert': tlsCert,
+    'tls-key': tlsKey,
+    'sidecar-accounts': accounts,
+    'sidecar-token': sidecarToken,
+    kubeconfig,
+    ...rest
+  } = values;
   if (hooks === undefined) throw new AppError('USAGE', '--hooks is missing, expected a directory (see --help)');
-  return parseConfig(
+  const network = {
+    tlsCert: tlsCert && resolve(tlsCert),
+    tlsKey: tlsKey && resolve(tlsKey),
+    sidecarToken: sidecarToken && resolve(sidecarToken),
+    kubeconfig: kubeconfig && resolve(kubeconfig),
+    sidecarAccounts: accounts?.split(','),
+  };
+  const config = parseConfig(
     ControlPlaneConfig,
-    { ...rest, hooks: resolve(hooks), data: dataFolder(data, env) },
+    { ...rest, ...network, hooks: resolve(hooks), data: dataFolder(data, env) },
     'command line',
   );
+  checkNetwork(config);
+  return config;
+}
+
+/** Nobody listens on the network without TLS and a credential (design section 5). */
+function checkNetwork({ listen, tlsCert, tlsKey, sidecarToken, sidecarAccounts }: ControlPlaneConfig): void {
+  if (listen === undefined) return;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new AppError('USAGE', `--listen ${listen} needs TLS: --tls-cert and --tls-key (see --help)`);
+  if ((sidecarToken === undefined) === (sidecarAccounts === undefined))
+    throw new AppError(
+      'USAGE',
+      `--listen ${listen} needs one credential: --sidecar-accounts or --sidecar-token (see --help)`,
+    );
 }
 
 /** Where everything is kept: as told, else `TROTLINE_DATA`, else root's or the user's state folder. */

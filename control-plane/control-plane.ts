@@ -12,7 +12,10 @@ import { HookRegistry } from './config/hook-registry.ts';
 import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
-import { createGrpcServer } from './server.ts';
+import { cachedVerifier, tokenFileVerifier, type VerifyToken } from './identity/verifier.ts';
+import { tokenReviewVerifier } from './identity/token-review.ts';
+import { createKubernetesApi } from './kubernetes/api.ts';
+import { createGrpcServer, type GrpcServer } from './server.ts';
 import { createStore } from './store/index.ts';
 
 export interface ControlPlaneOptions {
@@ -28,6 +31,7 @@ export interface ControlPlane {
   readonly sidecars: SidecarRegistry;
   /** Its `address` is known after the start. */
   readonly api: HttpApi;
+  readonly server: GrpcServer;
 }
 
 /** Hooks are refused or accepted here, so that CEL is always there. */
@@ -41,6 +45,7 @@ export function createControlPlane({ config, log, clock = systemClock }: Control
   const sidecars = new SidecarRegistry(clock);
   const server = createGrpcServer({
     address: `unix:${files.socket}`,
+    network: networkOf(config, clock),
     services: [
       createConfigService({ hooks, sidecars, log }),
       createClaimService(store, log),
@@ -58,7 +63,26 @@ export function createControlPlane({ config, log, clock = systemClock }: Control
   supervisor.add('hooks', hooks);
   supervisor.add('grpc', server);
   supervisor.add('api', api);
-  return { supervisor, hooks, sidecars, api };
+  return { supervisor, hooks, sidecars, api, server };
+}
+
+function networkOf(
+  { listen, tlsCert, tlsKey, sidecarToken, sidecarAccounts, kubeconfig }: ControlPlaneConfig,
+  clock: Clock,
+) {
+  if (listen === undefined || tlsCert === undefined || tlsKey === undefined) return null;
+  const verify =
+    sidecarToken === undefined ? tokenReviewer(kubeconfig, new Set(sidecarAccounts)) : tokenFileVerifier(sidecarToken);
+  return { address: listen, certFile: tlsCert, keyFile: tlsKey, verify: cachedVerifier(verify, clock) };
+}
+
+/** The library is loaded when the first sidecar calls. */
+function tokenReviewer(kubeconfig: string | undefined, serviceAccounts: ReadonlySet<string>): VerifyToken {
+  let verifier: Promise<VerifyToken> | null = null;
+  return async (token) => {
+    verifier ??= createKubernetesApi(kubeconfig).then((api) => tokenReviewVerifier({ api, serviceAccounts }));
+    return (await verifier)(token);
+  };
 }
 
 /** Only its owner looks into the data folder. */

@@ -1,11 +1,12 @@
 /** ReportService: what sidecars tell is stored, then acknowledged by sequence. */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 
 import type { Span } from '@opentelemetry/api';
 
 import { AppError, ATTRIBUTE, endDefect, type Log, type ReportBatch, type SourceHealth, SPAN, startSpan } from '#core';
 import { convert, PublishRequest, type PublishResponse, ReportServiceService } from '#proto';
 
+import { checkNode, scopedId } from './identity/authenticate.ts';
 import { decodeRequest, endWithError, type GrpcService, readRequests } from './server.ts';
 import type { Store } from './store/index.ts';
 
@@ -25,7 +26,7 @@ export function createReportService(store: Store, log: Log, onHealth: OnHealth =
     const acknowledge = (stored: number): void => {
       if (!ended && !call.cancelled) call.write({ storedSequence: BigInt(stored) });
     };
-    const receiver = createReceiver(store, { acknowledge, fail, onHealth });
+    const receiver = createReceiver(store, call.metadata, { acknowledge, fail, onHealth });
     try {
       await readRequests(call, (bytes) => receiver.receive(bytes));
       await receiver.allStored();
@@ -50,7 +51,7 @@ const definition = {
 };
 
 /** Several batches of a stream are at the store at once, in order, so that they share a commit. */
-function createReceiver(store: Store, { acknowledge, fail, onHealth }: Told) {
+function createReceiver(store: Store, metadata: Metadata, { acknowledge, fail, onHealth }: Told) {
   let from: Sender | null = null;
   let unstoredBytes = 0;
   let last: Promise<void> = Promise.resolve();
@@ -60,10 +61,11 @@ function createReceiver(store: Store, { acknowledge, fail, onHealth }: Told) {
       const request = decodeRequest(PublishRequest, bytes);
       const batch = convert.reportFromProto(request);
       if (from === null) {
-        from = senderOf(request);
+        from = senderOf(request, metadata);
         acknowledge(await store.storedSequence(from.sidecarId));
       }
       if (isEmpty(request)) return;
+      for (const event of batch.events) checkNode(metadata, event.node);
       if (batch.ledger) onHealth(from.sidecarId, batch.ledger.health);
       const spans = storeSpans(batch, from.node);
       const stored = (sequence: number): void => {
@@ -105,8 +107,9 @@ interface Sender {
   readonly node: string;
 }
 
-function senderOf({ sidecarId, node }: PublishRequest): Sender {
-  if (sidecarId !== '' && node !== '') return { sidecarId, node };
+function senderOf({ sidecarId, node }: PublishRequest, metadata: Metadata): Sender {
+  checkNode(metadata, node);
+  if (sidecarId !== '' && node !== '') return { sidecarId: scopedId(metadata, sidecarId), node };
   throw new AppError('MESSAGE_INVALID', 'first report names no sidecar_id or no node');
 }
 

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 
 import {
+  experimental,
   Server,
   ServerCredentials,
   type ServiceDefinition,
@@ -14,6 +15,8 @@ import {
 import { AppError, type Component, ERROR_CODES, errorText, type Log } from '#core';
 
 import { createHealthService } from './grpc-health.ts';
+import { unauthenticated } from './identity/authenticate.ts';
+import { listenOnNetwork, type NetworkOptions } from './network.ts';
 
 /** One service with its handlers; `createClaimService` and its like make them. */
 export interface GrpcService {
@@ -24,8 +27,15 @@ export interface GrpcService {
 export interface GrpcServerOptions {
   /** `unix:/absolute/path`. */
   readonly address: string;
+  /** The port for other machines; missing: there is none. */
+  readonly network?: NetworkOptions | null;
   readonly services: readonly GrpcService[];
   readonly log: Log;
+}
+
+export interface GrpcServer extends Component {
+  /** The port that the network's address got; 0: none. */
+  readonly networkPort: number;
 }
 
 const LIMITS = {
@@ -47,20 +57,25 @@ const MAX_SOCKET_PATH = 107;
  * Listens from `start` on; health answers SERVING between `start` and `drain`. `start` rejects with POLICY_REFUSED for an
  * address that needs TLS, STATE_ILLEGAL when a living process has the socket, CONFIG_INVALID for a path that cannot be one.
  */
-export function createGrpcServer({ address, services, log }: GrpcServerOptions): Component {
+export function createGrpcServer({ address, network, services, log }: GrpcServerOptions): GrpcServer {
   const server = new Server(LIMITS);
   const health = createHealthService();
   for (const { definition, implementation } of [health.service, ...services])
     server.addService(definition, implementation);
   let listeningAt: string | null = null;
+  let networkPort = 0;
 
   return {
+    get networkPort() {
+      return networkPort;
+    },
     async start() {
       const path = socketPath(address);
       await listen(server, path);
       listeningAt = path;
+      if (network) networkPort = await listenOnNetwork(server, network, log);
       health.set('SERVING');
-      log.info({ address }, 'listening');
+      log.info({ address, ...(network ? { network: network.address, port: networkPort } : {}) }, 'listening');
     },
     async drain() {
       health.set('NOT_SERVING');
@@ -96,7 +111,7 @@ export function endWithError(call: NodeJS.EventEmitter, error: unknown, log: Log
 
 function socketPath(address: string): string {
   if (!address.startsWith('unix:')) {
-    const reason = 'needs TLS and a credential, which this version does not have';
+    const reason = 'needs TLS and a credential (--listen, --tls-cert, --tls-key)';
     throw new AppError('POLICY_REFUSED', `listening on ${address} ${reason}; expected unix:/path`);
   }
   const path = address.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
@@ -124,7 +139,10 @@ async function listen(server: Server, path: string): Promise<void> {
 
 function bind(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+    const local = experimental.createServerCredentialsWithInterceptors(ServerCredentials.createInsecure(), [
+      unauthenticated,
+    ]);
+    server.bindAsync(`unix:${path}`, local, (error) => {
       if (error)
         reject(new AppError('PLUGIN_START_FAILED', `cannot listen on ${path}: ${error.message}`, { cause: error }));
       else resolve();

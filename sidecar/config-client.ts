@@ -9,7 +9,8 @@ import {
   type WatchResponse,
 } from '#proto';
 
-import { CHANNEL_OPTIONS, channelCredentials, StreamLink } from './control-link.ts';
+import type { Channel } from './channel.ts';
+import { CHANNEL_OPTIONS, StreamLink } from './control-link.ts';
 import { createSlices } from './slices.ts';
 
 /** What became of one hook of a set; `failure` null: it runs. */
@@ -19,7 +20,7 @@ export interface HookFate {
 }
 
 export interface ConfigClientOptions {
-  readonly address: string;
+  readonly channel: Channel;
   readonly sidecarId: string;
   readonly node: string;
   readonly version: string;
@@ -49,7 +50,7 @@ export class ConfigClient implements Component {
 
   constructor(options: ConfigClientOptions) {
     this.#options = options;
-    this.#service = new ConfigServiceClient(options.address, channelCredentials, CHANNEL_OPTIONS);
+    this.#service = new ConfigServiceClient(options.channel.address, options.channel.credentials, CHANNEL_OPTIONS);
     this.#link = new StreamLink(
       'config',
       {

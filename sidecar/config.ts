@@ -6,7 +6,14 @@ import { AppError, Choice, type Infer, parseArguments, parseConfig, Type } from 
 /** What a sidecar is started with. */
 export const SidecarOptions = Type.Object(
   {
-    controlPlane: Type.String({ minLength: 1, description: 'Address of the control plane: unix:/path/to.sock.' }),
+    controlPlane: Type.String({
+      minLength: 1,
+      description: 'Address of the control plane: unix:/path/to.sock, or host:port with `ca` and `token`.',
+    }),
+    ca: Type.Optional(
+      Type.String({ pattern: '^/', description: "PEM file of the authorities of the control plane's certificate." }),
+    ),
+    token: Type.Optional(Type.String({ pattern: '^/', description: 'File with the token that proves who we are.' })),
     data: Type.String({ pattern: '^/', description: 'Folder of the journal, the last good config and the identity.' }),
     node: Type.String({ minLength: 1, maxLength: 253, description: 'Name of this node.' }),
     policy: Type.Optional(Type.String({ pattern: '^/', description: 'Policy file of the node.' })),
@@ -36,7 +43,9 @@ export function parseSidecarOptions(input: unknown): SidecarOptions {
 
 export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR [options]
 
-  --control-plane ADDRESS  where the control plane listens: unix:/path/to.sock
+  --control-plane ADDRESS  where the control plane listens: unix:/path/to.sock, or host:port with the next two
+  --ca FILE                PEM file of the authorities of its certificate, read again when it changes
+  --token FILE             the token that proves our node: a projected one, or that of all sidecars
   --data DIR               folder of the journal, the last good hooks and the sidecar's id
   --node NAME              name of this node (default: NODE_NAME, or the host's name)
   --policy FILE            what hooks may do on this node (default: no programs, open internet only)
@@ -53,6 +62,8 @@ Examples:
 export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): SidecarOptions | null {
   const values = parseArguments(argv, [
     'control-plane',
+    'ca',
+    'token',
     'data',
     'node',
     'policy',
@@ -63,6 +74,8 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
   if (!values) return null;
   const {
     'control-plane': controlPlane,
+    ca,
+    token,
     data,
     node,
     policy,
@@ -75,6 +88,8 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
   if (data === undefined) throw new AppError('USAGE', '--data is missing, expected a folder (see --help)');
   return parseSidecarOptions({
     controlPlane,
+    ca: ca && resolve(ca),
+    token: token && resolve(token),
     data: resolve(data),
     node: node ?? (env.NODE_NAME || hostname()),
     policy: policy && resolve(policy),

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 
-import { type ClientDuplexStream, credentials, type ClientOptions, Metadata } from '@grpc/grpc-js';
+import { type ClientDuplexStream, type ClientOptions, Metadata } from '@grpc/grpc-js';
 
 import { AppError, type Clock, errorText, type Log } from '#core';
 
@@ -14,17 +14,6 @@ export const CHANNEL_OPTIONS: ClientOptions = {
   'grpc.max_reconnect_backoff_ms': LAST_PAUSE_MS,
   'grpc.min_reconnect_backoff_ms': FIRST_PAUSE_MS,
 };
-
-/** Refuses what needs TLS and a credential (design section 5): everything but a Unix socket. */
-export function checkAddress(address: string): string {
-  if (/^unix:\/[^\0]+$/.test(address)) return address;
-  throw new AppError(
-    'POLICY_REFUSED',
-    `control plane address "${address}" needs TLS and a credential, expected unix:/path/to.sock`,
-  );
-}
-
-export const channelCredentials = credentials.createInsecure();
 
 export interface StreamHandlers<Request, Response> {
   /** Opens a new stream on the channel. */

@@ -14,7 +14,8 @@ import {
 } from '#core';
 import { convert, type PublishRequest, type PublishResponse, ReportServiceClient } from '#proto';
 
-import { CHANNEL_OPTIONS, channelCredentials, StreamLink } from './control-link.ts';
+import type { Channel } from './channel.ts';
+import { CHANNEL_OPTIONS, StreamLink } from './control-link.ts';
 import type { Entry } from './journal/entry.ts';
 import type { Journal } from './journal/journal.ts';
 
@@ -30,7 +31,7 @@ const LEDGER_MS = 1000;
 const KEPT_PROGRESS = 2000;
 
 export interface ReporterOptions {
-  readonly address: string;
+  readonly channel: Channel;
   readonly sidecarId: string;
   readonly node: string;
   readonly journal: Journal;
@@ -66,7 +67,7 @@ export class Reporter implements Component {
 
   constructor(options: ReporterOptions) {
     this.#options = options;
-    this.#service = new ReportServiceClient(options.address, channelCredentials, CHANNEL_OPTIONS);
+    this.#service = new ReportServiceClient(options.channel.address, options.channel.credentials, CHANNEL_OPTIONS);
     this.#link = new StreamLink(
       'reports',
       {

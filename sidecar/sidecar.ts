@@ -18,12 +18,12 @@ import { vocabulary } from '#plugins/schemas';
 import { type Plugin, PluginKind } from '#proto';
 
 import { createBootClock } from './boottime.ts';
+import { type Channel, createChannel } from './channel.ts';
 import { ClaimClient } from './claims/claim-client.ts';
 import { Claims } from './claims/claims.ts';
 import { NodeClaims } from './claims/node-claims.ts';
 import { ConfigClient } from './config-client.ts';
 import type { SidecarOptions } from './config.ts';
-import { checkAddress } from './control-link.ts';
 import { DataLock } from './data-lock.ts';
 import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
 import { HookLoader } from './hooks/hook-loader.ts';
@@ -65,7 +65,7 @@ export interface Sidecar {
 /** Builds the parts and gives their order to the supervisor; no logic of its own. */
 export function createSidecar(parts: SidecarParts): Sidecar {
   const { options, sidecarId, policy, clock, log } = parts;
-  const address = checkAddress(options.controlPlane);
+  const channel = createChannel(options);
   const bootClock = createBootClock();
   const journal = new Journal({
     folder: join(options.data, 'journal'),
@@ -81,11 +81,11 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   const onBack = (): void => {
     claims.settle().catch((error: unknown) => log.warn({ error: errorText(error) }, 'windows not settled'));
   };
-  const client = new ClaimClient({ address, sidecarId, clock, log, onBack });
+  const client = new ClaimClient({ channel, sidecarId, clock, log, onBack });
   const claims = new Claims(client, nodeClaims, clock);
   const hosts: SourceHost[] = [];
   const ledger = (): Ledger => ledgerOf(journal, pipeline, hosts);
-  const reporter = new Reporter({ address, sidecarId, node: options.node, journal, clock, log, ledger });
+  const reporter = new Reporter({ channel, sidecarId, node: options.node, journal, clock, log, ledger });
   const hooks = new HookSet({
     journal,
     claims,
@@ -134,7 +134,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('fetch', { stop: () => fetch.close() });
   supervisor.add('hooks', recovering(hooks, loader, journal, options, log));
   supervisor.add('last good', lastGood);
-  supervisor.add('config', configuring(parts, address, loader, lastGood));
+  supervisor.add('config', configuring(parts, channel, loader, lastGood));
   for (const host of hosts) supervisor.add('source', host);
   return {
     start: () => supervisor.start(),
@@ -211,10 +211,10 @@ function recovering(
   };
 }
 
-function configuring(parts: SidecarParts, address: string, loader: HookLoader, lastGood: LastGoodFile): Component {
+function configuring(parts: SidecarParts, channel: Channel, loader: HookLoader, lastGood: LastGoodFile): Component {
   const { options, sidecarId, version, clock, log } = parts;
   return new ConfigClient({
-    address,
+    channel,
     sidecarId,
     node: options.node,
     version,

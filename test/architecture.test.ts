@@ -24,7 +24,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   typebox: ['core/schema.ts'],
   '@opentelemetry/sdk-trace': ['core/telemetry.ts'],
   '@opentelemetry/sdk-node': [],
-  '@grpc/grpc-js': ['proto/gen', 'sidecar/control-link.ts', 'control-plane'],
+  '@grpc/grpc-js': ['proto/gen', 'sidecar/control-link.ts', 'sidecar/channel.ts', 'control-plane'],
   '@marcbachmann/cel-js': ['core/cel'],
   re2js: ['core/filter/pattern.ts'],
   yaml: ['core', 'control-plane/cli'],

@@ -13,6 +13,7 @@ import {
   type WatchResponse,
 } from '#proto';
 
+import { checkNode, scopedId } from '../identity/authenticate.ts';
 import { endWithError, type GrpcService } from '../server.ts';
 import type { HookRegistry } from './hook-registry.ts';
 import type { SetAnswer, SidecarIdentity, SidecarRegistry } from './sidecar-registry.ts';
@@ -98,9 +99,17 @@ class Watch {
   }
 
   #hello(hello: Hello): void {
-    const identity = identityOf(hello);
-    if (identity.sidecarId === '' || identity.node === '')
+    const { metadata } = this.#stream;
+    const claimed = identityOf(hello);
+    if (claimed.sidecarId === '' || claimed.node === '')
       return this.#fail('MESSAGE_INVALID', 'hello names no sidecar or no node');
+    try {
+      checkNode(metadata, claimed.node);
+    } catch (error) {
+      this.close();
+      return endWithError(this.#stream, error, this.#options.log);
+    }
+    const identity = { ...claimed, sidecarId: scopedId(metadata, claimed.sidecarId) };
     this.#onHello(identity.sidecarId);
     this.#identity = identity;
     const { hooks, sidecars, log } = this.#options;

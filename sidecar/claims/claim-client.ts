@@ -1,7 +1,8 @@
 import { type ClaimAnswer, type ClaimOperation, type Clock, type Log } from '#core';
 import { type ClaimRequest, type ClaimResponse, ClaimServiceClient, convert } from '#proto';
 
-import { CHANNEL_OPTIONS, channelCredentials, StreamLink } from '../control-link.ts';
+import type { Channel } from '../channel.ts';
+import { CHANNEL_OPTIONS, StreamLink } from '../control-link.ts';
 import { abortable } from '../waiting.ts';
 
 /** A claim unanswered, or no stream, for so long means that the control plane is away (design section 6.9). */
@@ -57,12 +58,12 @@ export class ClaimClient implements ClaimChannel {
   #away = false;
 
   /** `onBack`: the control plane answers, for the first time or again after it was away. */
-  constructor(options: { address: string; sidecarId: string; clock: Clock; log: Log; onBack: () => void }) {
+  constructor(options: { channel: Channel; sidecarId: string; clock: Clock; log: Log; onBack: () => void }) {
     this.#sidecarId = options.sidecarId;
     this.#clock = options.clock;
     this.#onBack = options.onBack;
     this.#downSince = options.clock.monotonic();
-    this.#service = new ClaimServiceClient(options.address, channelCredentials, CHANNEL_OPTIONS);
+    this.#service = new ClaimServiceClient(options.channel.address, options.channel.credentials, CHANNEL_OPTIONS);
     this.#link = new StreamLink(
       'claims',
       {

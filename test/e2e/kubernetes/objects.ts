@@ -24,15 +24,39 @@ export class Cluster {
   /** Created, bound to the node and running, ready; resolves with its uid. */
   async pod(
     name: string,
-    parts: { readonly labels?: Json; readonly owner?: Json; readonly nodeName?: string } = {},
+    parts: {
+      readonly labels?: Json;
+      readonly owner?: Json;
+      readonly nodeName?: string;
+      readonly serviceAccount?: string;
+    } = {},
   ): Promise<string> {
-    const { labels = { app: name }, owner, nodeName = NODE } = parts;
+    const { labels = { app: name }, owner, nodeName = NODE, serviceAccount = 'default' } = parts;
     const pod = await this.api.request('POST', this.#path('pods'), {
       metadata: { name, labels, ...(owner ? { ownerReferences: [owner] } : {}) },
-      spec: { ...(nodeName === '' ? {} : { nodeName }), containers: [{ name: 'main', image: 'shop/web:1' }] },
+      spec: {
+        serviceAccountName: serviceAccount,
+        ...(nodeName === '' ? {} : { nodeName }),
+        containers: [{ name: 'main', image: 'shop/web:1' }],
+      },
     });
     if (nodeName !== '') await this.status(name, { phase: 'Running', ...this.running(0) });
     return String((pod.metadata as Json).uid);
+  }
+
+  /** A token as the kubelet projects it, bound to the pod; null: to none. */
+  async token(
+    serviceAccount: string,
+    pod: string | null,
+    audiences: readonly string[] = ['trotline'],
+  ): Promise<string> {
+    const bound = pod === null ? null : await this.api.request('GET', `${this.#path('pods')}/${pod}`);
+    const { uid } = (bound?.metadata ?? {}) as { uid?: string };
+    const boundObjectRef = bound ? { kind: 'Pod', apiVersion: 'v1', name: pod, uid } : undefined;
+    const answer = await this.api.request('POST', `${this.#path('serviceaccounts')}/${serviceAccount}/token`, {
+      spec: { audiences, expirationSeconds: 600, ...(boundObjectRef ? { boundObjectRef } : {}) },
+    });
+    return String((answer.status as Json).token);
   }
 
   status(name: string, status: Json): Promise<Json> {

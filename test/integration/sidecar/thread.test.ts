@@ -24,7 +24,7 @@ describe('the thread from a source to the history', () => {
     expect(events[0]?.hooks[0]).toMatchObject({ hook: 'trotline/all', outcome: 'delivered', uncoordinated: false });
     const [node] = await eventually(async () => {
       const ledger = await thread.ledger();
-      expect(ledger[0]?.ledger.hooks[0]?.routed).toBe(3);
+      expect(ledger[0]?.ledger.hooks[0]).toMatchObject({ routed: 3, pending: 0 });
       return ledger;
     });
     expect(node?.ledger.sources[0]).toMatchObject({ heard: 3, unmatched: 0, routed: 3, lost: {}, unknown: null });

@@ -1,3 +1,4 @@
+import { createChannel } from '../../../sidecar/channel.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +43,7 @@ async function wire(running: readonly Hook[] = []) {
   supervisor.add(
     'client',
     new ConfigClient({
-      address,
+      channel: createChannel({ controlPlane: address }),
       sidecarId: 'id',
       node: 'n',
       version: '0',
