@@ -156,7 +156,12 @@ export const EventHookDocument = Type.Object(
   closed,
 );
 
-export type HookForm = 'EventHook' | 'nlmon';
+export const HOOK_FORMS = ['EventHook', 'nlmon', 'Hook'] as const;
+export type HookForm = (typeof HOOK_FORMS)[number];
+
+export function isHookForm(form: unknown): form is HookForm {
+  return HOOK_FORMS.some((known) => known === form);
+}
 
 /** Where a document says it: 1-based. */
 export interface Origin {

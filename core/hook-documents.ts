@@ -11,6 +11,16 @@ import {
   OWN_NAMESPACE,
 } from './event-hook.ts';
 import { type CheckedSpec, checkHookSpec, type Vocabulary } from './hook-check.ts';
+import {
+  agentOf,
+  KhookDocument,
+  KhookEntry,
+  khookNames,
+  khookPath,
+  KhookSpec,
+  khookSpec,
+  soundEntry,
+} from './khook-form.ts';
 import { NlmonHook, nlmonHooks, nlmonPath, nlmonSpec, soundPart } from './nlmon-form.ts';
 import { isObject } from './pointer.ts';
 import { checkConfig } from './schema.ts';
@@ -91,12 +101,13 @@ function duplicateIssue(hook: Hook, earlier: Hook): Issue {
 function candidatesOf(document: SourceDocument, vocabulary: Vocabulary): Candidate[] | Issue {
   const { value } = document;
   if (isObject(value) && value.kind === 'EventHook') return [eventHookCandidate(value, vocabulary)];
+  if (isObject(value) && value.kind === 'Hook') return khookCandidates(value, vocabulary);
   const list = nlmonHooks(value);
   if (list === null) return [];
   if (Array.isArray(list)) return list.map((entry, index) => nlmonCandidate(entry, index, vocabulary));
   if (list !== undefined) return document.place({ path: NLMON_LIST, message: 'must be a list' });
   const message = 'is none of the known forms';
-  const expected = `\`kind: EventHook\` with \`apiVersion: ${API_VERSION}\`, or a list at \`nlmon.integration.hooks\``;
+  const expected = `\`kind: EventHook\` with \`apiVersion: ${API_VERSION}\`, \`kind: Hook\` of khook, or a list at \`nlmon.integration.hooks\``;
   return document.place({ path: '', message, expected });
 }
 
@@ -130,6 +141,50 @@ function nlmonCandidate(entry: unknown, index: number, vocabulary: Vocabulary): 
     issues: issues.map(under(base)),
     checked: at(base, own),
   };
+}
+
+/** Each entry is a hook of its own; what is wrong with the Hook itself refuses all of them. */
+function khookCandidates(value: Record<string, unknown>, vocabulary: Vocabulary): Candidate[] {
+  const { spec, ...head } = value;
+  const { partial, issues } = checkConfig(KhookDocument, head);
+  const metadata = isObject(partial) && isObject(partial.metadata) ? partial.metadata : {};
+  const hook = textOf(metadata.name);
+  // Its name goes into a condition: what is none goes nowhere.
+  const namespace = issues.length === 0 ? (textOf(metadata.namespace) ?? 'default') : 'unknown';
+  const shape = checkConfig(KhookSpec, spec).issues;
+  const list = isObject(spec) && Array.isArray(spec.eventConfigurations) ? spec.eventConfigurations : [];
+  const ofWhole = shape.filter(({ path }) => !path.startsWith(`${KHOOK_LIST}/`)).map(under('/spec'));
+  const names = khookNames(hook ?? 'unknown', list);
+  const whole = [...issues, ...(spec === undefined ? [{ path: '/spec', message: 'is required' }] : ofWhole)];
+  if (list.length === 0)
+    return [{ base: '', name: hook, namespace, form: 'Hook', issues: whole, checked: { ...NO_SPEC, issues: [] } }];
+  return list.map((entry: unknown, index) => {
+    const base = `/spec${KHOOK_LIST}/${index}`;
+    const own = shape.filter(
+      ({ path }) => path.startsWith(`${KHOOK_LIST}/${index}/`) || path === `${KHOOK_LIST}/${index}`,
+    );
+    const checked = khookEntry(entry, namespace, vocabulary, own.length > 0);
+    const name = hook === null ? null : (names[index] ?? null);
+    return {
+      base,
+      name,
+      namespace,
+      form: 'Hook',
+      issues: [...whole, ...own.map(under('/spec'))],
+      checked: at(base, checked),
+    };
+  });
+}
+
+const KHOOK_LIST = '/eventConfigurations';
+
+function khookEntry(entry: unknown, namespace: string, vocabulary: Vocabulary, isBroken: boolean): CheckedSpec {
+  const { value } = checkConfig(KhookEntry, entry);
+  const found = agentOf(value ?? soundEntry(entry), namespace);
+  if ('issue' in found) return { spec: null, issues: [found.issue], warnings: [] };
+  if (isBroken || value === null) return { spec: null, issues: [], warnings: [] };
+  const checked = checkHookSpec(khookSpec(value, found.agent, namespace), 'Hook', vocabulary);
+  return { ...checked, issues: checked.issues.map(khookPath), warnings: checked.warnings.map(khookPath) };
 }
 
 function at(base: string, { spec, issues, warnings }: CheckedSpec): CheckedSpec {

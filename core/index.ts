@@ -35,6 +35,7 @@ export {
   type Hook,
   type HookForm,
   hookId,
+  isHookForm,
   type Origin,
   OWN_NAMESPACE,
   whenUncoordinated,
@@ -99,6 +100,7 @@ export {
   type SourceLedger,
   type UnknownRange,
 } from './report.ts';
+export { KHOOK_API_VERSION, KhookDocument, KhookSpec } from './khook-form.ts';
 export { isObject, pointerKey } from './pointer.ts';
 export {
   checkConfig,

@@ -9,6 +9,7 @@ import {
   createHook,
   EventHookSpec,
   type Hook,
+  isHookForm,
   type HookLedger,
   type Ledger,
   type OutcomeRecord,
@@ -105,8 +106,7 @@ export function hookToProto(hook: Hook): config.Hook {
 export function hookFromProto(from: config.Hook): Hook {
   const { namespace, name, form } = from;
   if (namespace === '' || name === '') throw invalid('hook', 'has no namespace or no name');
-  if (form !== 'EventHook' && form !== 'nlmon')
-    throw invalid(`hook ${namespace}/${name}`, `has the unknown form "${form}"`);
+  if (!isHookForm(form)) throw invalid(`hook ${namespace}/${name}`, `has the unknown form "${form}"`);
   const spec = parseConfig(
     EventHookSpec,
     parseJson(from.specJson, `hook ${namespace}/${name}`),

@@ -12,6 +12,7 @@ import {
   EventHookSpec,
   type Hook,
   type HookForm,
+  isHookForm,
   isObject,
   type Log,
   type ObjectSchema,
@@ -177,7 +178,7 @@ function parseHook(value: unknown): Hook {
   if (!isObject(value) || typeof value.namespace !== 'string' || typeof value.name !== 'string')
     throw new Error('a hook has no name');
   const { namespace, name } = value;
-  const form: HookForm = value.form === 'nlmon' ? 'nlmon' : 'EventHook';
+  const form: HookForm = isHookForm(value.form) ? value.form : 'EventHook';
   return createHook({
     namespace,
     name,
