@@ -7,7 +7,9 @@ import { AppError, Choice, Duration, type Infer, parseArguments, parseConfig, Ty
 export const ControlPlaneConfig = Type.Object(
   {
     data: Type.String({ minLength: 1, description: 'Folder of everything that is kept.' }),
-    hooks: Type.String({ minLength: 1, description: 'Directory of hooks.' }),
+    hooks: Type.Optional(Type.String({ minLength: 1, description: 'Directory of hooks.' })),
+    kubernetes: Type.Optional(Type.Boolean({ description: 'Hooks are read from the API server, too.' })),
+    grants: Type.Optional(Type.String({ pattern: '^/', description: 'What hooks of other namespaces may do beyond.' })),
     api: Type.String({
       default: '127.0.0.1:7411',
       description: 'Loopback address of the HTTP API; port 0: any free one.',
@@ -43,7 +45,7 @@ export const ControlPlaneConfig = Type.Object(
 );
 export type ControlPlaneConfig = Infer<typeof ControlPlaneConfig>;
 
-export const USAGE = `Usage: trotline control-plane --hooks DIR [options]
+export const USAGE = `Usage: trotline control-plane [--hooks DIR] [--kubernetes yes] [options]
 
   --hooks DIR       directory of hooks, read again on every change
   --data DIR        folder of everything that is kept (default: TROTLINE_DATA, or the user's state folder)
@@ -55,12 +57,15 @@ export const USAGE = `Usage: trotline control-plane --hooks DIR [options]
                     service accounts of sidecars, namespace:name with commas between: their tokens prove their node
   --sidecar-token FILE
                     one token for all sidecars, where there is no Kubernetes
+  --kubernetes yes  hooks are EventHooks and khook's Hooks of the API server, beside those of --hooks
+  --grants FILE     what hooks of other namespaces than trotline may do beyond their own
   --kubeconfig FILE where the API server is (default: the pod's service account)
   --retention TIME  how long events are kept (default: 7d)
   --log LEVEL       debug, info, warn or error (default: info)
 
 Examples:
   trotline control-plane --hooks /etc/trotline/hooks
+  trotline control-plane --kubernetes yes --listen 0.0.0.0:7412 --tls-cert tls.crt --tls-key tls.key --sidecar-accounts trotline:sidecar
   trotline control-plane --hooks ./hooks --data /tmp/trotline --api 127.0.0.1:0
 `;
 
@@ -69,6 +74,8 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
   const values = parseArguments(argv, [
     'data',
     'hooks',
+    'kubernetes',
+    'grants',
     'api',
     'listen',
     'tls-cert',
@@ -88,19 +95,26 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     'sidecar-accounts': accounts,
     'sidecar-token': sidecarToken,
     kubeconfig,
+    kubernetes,
+    grants,
     ...rest
   } = values;
-  if (hooks === undefined) throw new AppError('USAGE', '--hooks is missing, expected a directory (see --help)');
+  if (kubernetes !== undefined && kubernetes !== 'yes' && kubernetes !== 'no')
+    throw new AppError('USAGE', `--kubernetes ${kubernetes} is neither yes nor no (see --help)`);
+  if (hooks === undefined && kubernetes !== 'yes')
+    throw new AppError('USAGE', '--hooks is missing, expected a directory, or --kubernetes yes (see --help)');
   const network = {
     tlsCert: tlsCert && resolve(tlsCert),
     tlsKey: tlsKey && resolve(tlsKey),
     sidecarToken: sidecarToken && resolve(sidecarToken),
     kubeconfig: kubeconfig && resolve(kubeconfig),
     sidecarAccounts: accounts?.split(','),
+    kubernetes: kubernetes === 'yes' || undefined,
+    grants: grants && resolve(grants),
   };
   const config = parseConfig(
     ControlPlaneConfig,
-    { ...rest, ...network, hooks: resolve(hooks), data: dataFolder(data, env) },
+    { ...rest, ...network, hooks: hooks && resolve(hooks), data: dataFolder(data, env) },
     'command line',
   );
   checkNetwork(config);

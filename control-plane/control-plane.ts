@@ -12,9 +12,11 @@ import { HookRegistry } from './config/hook-registry.ts';
 import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
-import { cachedVerifier, tokenFileVerifier, type VerifyToken } from './identity/verifier.ts';
-import { tokenReviewVerifier } from './identity/token-review.ts';
-import { createKubernetesApi } from './kubernetes/api.ts';
+import { networkOf } from './identity/network-options.ts';
+import { openOnce, type OpenKubernetesApi } from './kubernetes/api.ts';
+import { NO_GRANTS, readGrants } from './kubernetes/grants.ts';
+import { HookResources } from './kubernetes/hook-resources.ts';
+import { StatusWriter } from './kubernetes/status-writer.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';
 import { createStore } from './store/index.ts';
 
@@ -40,12 +42,13 @@ const words = await withCel(vocabulary);
 export function createControlPlane({ config, log, clock = systemClock }: ControlPlaneOptions): ControlPlane {
   const files = dataFiles(config.data);
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
-  const directory = new HookDirectory({ directory: config.hooks, vocabulary: words, log, clock });
-  const hooks = new HookRegistry({ directory, store, log });
+  const kubernetesApi = openOnce(config.kubeconfig);
+  const { origins, resources } = originsOf(config, kubernetesApi, { log, clock });
+  const hooks = new HookRegistry({ origins: origins.map(({ origin }) => origin), store, log });
   const sidecars = new SidecarRegistry(clock);
   const server = createGrpcServer({
     address: `unix:${files.socket}`,
-    network: networkOf(config, clock),
+    network: networkOf(config, kubernetesApi, clock),
     services: [
       createConfigService({ hooks, sidecars, log }),
       createClaimService(store, log),
@@ -59,30 +62,39 @@ export function createControlPlane({ config, log, clock = systemClock }: Control
   const supervisor = new Supervisor(log);
   supervisor.add('data', folder(config.data));
   supervisor.add('store', store);
-  supervisor.add('hook-directory', directory);
+  for (const { name, origin } of origins) supervisor.add(name, origin);
   supervisor.add('hooks', hooks);
   supervisor.add('grpc', server);
   supervisor.add('api', api);
+  if (resources)
+    supervisor.add('status', new StatusWriter({ api: kubernetesApi, resources, hooks, sidecars, clock, log }));
   return { supervisor, hooks, sidecars, api, server };
 }
 
-function networkOf(
-  { listen, tlsCert, tlsKey, sidecarToken, sidecarAccounts, kubeconfig }: ControlPlaneConfig,
-  clock: Clock,
+/** The directory first: what the administrator wrote there keeps its name. */
+function originsOf(
+  { hooks, kubernetes, grants }: ControlPlaneConfig,
+  kubernetesApi: OpenKubernetesApi,
+  { log, clock }: Timed,
 ) {
-  if (listen === undefined || tlsCert === undefined || tlsKey === undefined) return null;
-  const verify =
-    sidecarToken === undefined ? tokenReviewer(kubeconfig, new Set(sidecarAccounts)) : tokenFileVerifier(sidecarToken);
-  return { address: listen, certFile: tlsCert, keyFile: tlsKey, verify: cachedVerifier(verify, clock) };
+  const directory =
+    hooks === undefined
+      ? []
+      : [{ name: 'hook-directory', origin: new HookDirectory({ directory: hooks, vocabulary: words, log, clock }) }];
+  if (kubernetes !== true) return { origins: directory, resources: null };
+  const resources = new HookResources({
+    api: kubernetesApi,
+    grants: async () => (grants === undefined ? NO_GRANTS : readGrants(grants)),
+    vocabulary: words,
+    clock,
+    log,
+  });
+  return { origins: [...directory, { name: 'hook-resources', origin: resources }], resources };
 }
 
-/** The library is loaded when the first sidecar calls. */
-function tokenReviewer(kubeconfig: string | undefined, serviceAccounts: ReadonlySet<string>): VerifyToken {
-  let verifier: Promise<VerifyToken> | null = null;
-  return async (token) => {
-    verifier ??= createKubernetesApi(kubeconfig).then((api) => tokenReviewVerifier({ api, serviceAccounts }));
-    return (await verifier)(token);
-  };
+interface Timed {
+  readonly log: Log;
+  readonly clock: Clock;
 }
 
 /** Only its owner looks into the data folder. */

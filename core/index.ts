@@ -13,6 +13,7 @@ export { type CompileCel, loadCel } from './cel/index.ts';
 export { abortReason, type Clock, sleepOn, systemClock } from './clock.ts';
 export { whenAborted } from './when-aborted.ts';
 export { placeInExcerpt, readDocuments, type SourceDocument } from './documents.ts';
+export { eventHookDefinition, khookDefinition } from './custom-resources.ts';
 export { durationMs, durationText } from './duration.ts';
 export {
   AppError,

@@ -21,7 +21,7 @@ export function eventHookJsonSchema(): Record<string, unknown> {
 }
 
 /** A schema of parsed values as the schema of what people write. */
-function written(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function written(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if ('x-duration' in schema) return writtenDuration(schema);
   const { properties, required, items } = schema;
   const plain = Object.fromEntries(Object.entries(schema).filter(([key]) => !key.startsWith('x-')));

@@ -3,8 +3,17 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 
-import { eventHookJsonSchema, EventHookSpec, FIELDS, readHookFile, withCel } from '#core';
+import {
+  eventHookDefinition,
+  eventHookJsonSchema,
+  EventHookSpec,
+  FIELDS,
+  khookDefinition,
+  readHookFile,
+  withCel,
+} from '#core';
 import { actions, sources } from '#plugins';
 import { vocabulary } from '#plugins/schemas';
 
@@ -120,6 +129,16 @@ function fieldTable(): string {
   });
   return `| field | type | set by |\n| --- | --- | --- |\n${lines.join('')}`;
 }
+
+describe('deploy/crds', () => {
+  it.each([
+    ['eventhooks.trotline.dev', eventHookDefinition()],
+    ['hooks.kagent.dev', khookDefinition()],
+  ])('%s.yaml is made of the schema', (name, definition) => {
+    const text = stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false });
+    expectGenerated(`deploy/crds/${name}.yaml`, text);
+  });
+});
 
 describe('links', () => {
   it.each(documents)('of %s lead somewhere', (file) => {

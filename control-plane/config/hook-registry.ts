@@ -7,11 +7,12 @@ import {
   type Issue,
   type Log,
   nearest,
+  refuseDuplicates,
   type RefusedHook,
 } from '#core';
 
 import type { Override, Store } from '../store/types.ts';
-import type { HookDirectory } from './hook-directory.ts';
+import type { HookFiles } from './hook-files.ts';
 import { createPushedSet, type PushedSet } from './hook-set.ts';
 import { SecretReader } from './secrets.ts';
 
@@ -30,45 +31,62 @@ export interface HookSnapshot {
   readonly problem: string | null;
 }
 
+/** Where hooks come from: a directory, the API server. */
+export interface HookOrigin {
+  /** The newest reading. */
+  readonly files: HookFiles;
+  /** Why it cannot be read; null: it can. Its hooks stay meanwhile. */
+  readonly problem: string | null;
+  /** Called after each reading, also those that say nothing new; returns the unsubscribe. */
+  onRead(listener: (isNews: boolean) => void): () => void;
+}
+
 export interface HookRegistryOptions {
-  readonly directory: HookDirectory;
+  /** Of hooks with one name in two of them the first's stays. */
+  readonly origins: readonly HookOrigin[];
   readonly store: Pick<Store, 'overrides' | 'setOverride'>;
   readonly log: Log;
 }
 
-/** The one place that knows which hooks are in effect: those of the directory under the administrator's overrides. */
+/** The one place that knows which hooks are in effect: those of all origins under the administrator's overrides. */
 export class HookRegistry implements Component {
-  readonly #directory: HookDirectory;
+  readonly #origins: readonly HookOrigin[];
   readonly #store: HookRegistryOptions['store'];
   readonly #log: Log;
   readonly #listeners = new Set<(snapshot: HookSnapshot) => void>();
   #overrides: ReadonlyMap<string, Override> = new Map();
   #snapshot: HookSnapshot;
   #secrets = new SecretReader();
-  #unsubscribe: (() => void) | null = null;
+  #unsubscribe: (() => void)[] = [];
 
-  constructor({ directory, store, log }: HookRegistryOptions) {
-    this.#directory = directory;
+  constructor({ origins, store, log }: HookRegistryOptions) {
+    this.#origins = origins;
     this.#store = store;
     this.#log = log;
     this.#snapshot = this.#build();
   }
 
   get current(): HookSnapshot {
-    const { problem } = this.#directory;
+    const problem = this.#problem;
     return problem === this.#snapshot.problem ? this.#snapshot : { ...this.#snapshot, problem };
   }
 
-  /** After the directory and the store have started. */
+  get #problem(): string | null {
+    return this.#origins.flatMap(({ problem }) => problem ?? []).join('; ') || null;
+  }
+
+  /** After the origins and the store have started. */
   async start(): Promise<void> {
-    this.#unsubscribe = this.#directory.onRead((isNews) => {
-      if (isNews || this.#secrets.outdated) this.#refresh();
-    });
+    this.#unsubscribe = this.#origins.map((origin) =>
+      origin.onRead((isNews) => {
+        if (isNews || this.#secrets.outdated) this.#refresh();
+      }),
+    );
     await this.#readOverrides();
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe?.();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#listeners.clear();
   }
 
@@ -107,19 +125,20 @@ export class HookRegistry implements Component {
   }
 
   #build(): HookSnapshot {
-    const { refused, warnings, kept, hooks: read } = this.#directory.files;
-    const hooks = read.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
+    const files = this.#origins.map((origin) => origin.files);
+    const unique = refuseDuplicates(files.flatMap(({ hooks }) => hooks));
+    const hooks = unique.hooks.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
     this.#secrets = new SecretReader();
     const set = createPushedSet(hooks, this.#secrets);
     const left = new Set(set.refused.map(({ id }) => id));
     return {
       set,
       hooks: left.size === 0 ? hooks : hooks.filter((hook) => !left.has(hookId(hook))),
-      refused: [...refused, ...set.refused],
-      warnings: [...warnings, ...set.problems],
-      kept,
+      refused: [...files.flatMap(({ refused }) => refused), ...unique.refused, ...set.refused],
+      warnings: [...files.flatMap(({ warnings }) => warnings), ...set.problems],
+      kept: new Set(files.flatMap(({ kept }) => Array.from(kept))),
       overrides: this.#overrides,
-      problem: this.#directory.problem,
+      problem: this.#problem,
     };
   }
 }

@@ -25,6 +25,21 @@ export class ApiError extends AppError {
 
 const ANSWER_MS = 10_000;
 
+/** The one of this process, made when it is first asked for. */
+export type OpenKubernetesApi = () => Promise<KubernetesApi>;
+
+/** One that could not be made is tried again by whoever asks next. */
+export function openOnce(kubeconfig: string | undefined): OpenKubernetesApi {
+  let opened: Promise<KubernetesApi> | null = null;
+  return () => {
+    opened ??= createKubernetesApi(kubeconfig).catch((error: unknown) => {
+      opened = null;
+      throw error;
+    });
+    return opened;
+  };
+}
+
 /** By this kubeconfig, else as the pod's service account. The library is loaded here: without Kubernetes it costs nothing. */
 export async function createKubernetesApi(kubeconfig: string | undefined): Promise<KubernetesApi> {
   const { KubeConfig } = await import('@kubernetes/client-node');

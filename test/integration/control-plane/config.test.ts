@@ -51,7 +51,7 @@ interface Plane {
 async function plane(): Promise<Plane> {
   const directory = new HookDirectory({ directory: hooksDir, vocabulary: words, log: silent });
   const store = new FakeStore();
-  const registry = new HookRegistry({ directory, store, log: silent });
+  const registry = new HookRegistry({ origins: [directory], store, log: silent });
   const sidecars = new SidecarRegistry(systemClock);
   await directory.start();
   await registry.start();

@@ -40,7 +40,7 @@ beforeEach(async () => {
   );
   const directory = new HookDirectory({ directory: join(root, 'hooks'), vocabulary: words, log: silent });
   store = new FakeStore();
-  hooks = new HookRegistry({ directory, store, log: silent });
+  hooks = new HookRegistry({ origins: [directory], store, log: silent });
   sidecars = new SidecarRegistry(systemClock);
   api = apiOn('127.0.0.1:0', 'api.json');
   for (const part of [directory, hooks, api]) {

@@ -1,0 +1,167 @@
+/** Tells each hook's resource how it stands: conditions, and on which nodes it runs (spec khook, section 1). */
+import { canonicalJson, type Clock, type Component, errorText, hookId, isObject, type Log } from '#core';
+
+import type { HookRegistry } from '../config/hook-registry.ts';
+import type { SidecarRegistry } from '../config/sidecar-registry.ts';
+import { ApiError, type Json, type OpenKubernetesApi } from './api.ts';
+import type { HookResource, HookResources } from './hook-resources.ts';
+
+/** So often is looked for what changed, and so many are written a second: a thousand at once do not hammer the API server. */
+const LOOK_MS = 250;
+const PER_LOOK = 10;
+/** The longest message of a condition that the API server takes is 32 KiB. */
+const MAX_MESSAGE = 8192;
+/** Nodes that are named with why a hook failed there. */
+const MAX_NODES = 20;
+const FIELD_MANAGER = 'trotline';
+
+const PATHS = { EventHook: '/apis/trotline.dev/v1alpha1', Hook: '/apis/kagent.dev/v1alpha2' } as const;
+const PLURALS = { EventHook: 'eventhooks', Hook: 'hooks' } as const;
+
+export interface StatusWriterOptions {
+  readonly api: OpenKubernetesApi;
+  readonly resources: HookResources;
+  readonly hooks: HookRegistry;
+  readonly sidecars: SidecarRegistry;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class StatusWriter implements Component {
+  readonly #options: StatusWriterOptions;
+  readonly #halt = new AbortController();
+  /** By uid: what was written last, without its times. */
+  readonly #written = new Map<string, string>();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#halt.abort();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#halt;
+    while (!signal.aborted) {
+      await this.#look().catch((error: unknown) => log.warn({ error: errorText(error) }, 'status not written'));
+      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { resources } = this.#options;
+    const uids = new Set(resources.resources.map(({ uid }) => uid));
+    for (const uid of this.#written.keys()) if (!uids.has(uid)) this.#written.delete(uid);
+    const due = resources.resources
+      .map((resource) => ({ resource, status: this.#statusOf(resource) }))
+      .filter(({ resource, status }) => this.#written.get(resource.uid) !== canonicalJson(status));
+    for (const { resource, status } of due.slice(0, PER_LOOK)) {
+      if (this.#halt.signal.aborted) return;
+      await this.#write(resource, status);
+    }
+  }
+
+  /** Server-side apply: fields of others stay, and nobody's newer resource is overwritten. */
+  async #write(resource: HookResource, status: Status): Promise<void> {
+    const { kind, namespace, name, uid } = resource;
+    const { clock, log } = this.#options;
+    const now = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const conditions = status.conditions.map((condition) => ({
+      ...condition,
+      lastTransitionTime: sinceOf(resource.status, condition) ?? now,
+    }));
+    const group = PATHS[kind];
+    const path = `${group}/namespaces/${namespace}/${PLURALS[kind]}/${name}/status?fieldManager=${FIELD_MANAGER}&force=true`;
+    const body = {
+      apiVersion: group.slice('/apis/'.length),
+      kind,
+      metadata: { name, namespace, uid },
+      status: { ...status, conditions, lastUpdated: now },
+    };
+    try {
+      await (await this.#options.api()).request('PATCH', path, body, 'application/apply-patch+yaml');
+      this.#written.set(uid, canonicalJson(status));
+    } catch (error) {
+      // It is gone, or another one has its name by now: the next list says so.
+      if (error instanceof ApiError && (error.status === 404 || error.status === 409))
+        this.#written.set(uid, canonicalJson(status));
+      else log.debug({ kind, namespace, name, error: errorText(error) }, 'status not written, tried again');
+    }
+  }
+
+  #statusOf(resource: HookResource): Status {
+    const { generation, issues, kind } = resource;
+    const condition = issues.length > 0 ? invalid(resource) : READY;
+    const shared = { observedGeneration: generation, conditions: [{ ...condition, observedGeneration: generation }] };
+    return kind === 'Hook' ? shared : { ...shared, ...this.#nodesOf(resource) };
+  }
+
+  #nodesOf({ namespace, name }: HookResource): Pick<Status, 'nodes'> {
+    const id = `${namespace}/${name}`;
+    const wanted = this.#options.hooks.current.hooks.find((hook) => hookId(hook) === id);
+    const stands = this.#options.sidecars
+      .list()
+      .filter(({ connected }) => connected)
+      .map(({ node, hooks }) => ({
+        node,
+        applied: hooks.find(({ hook, digest }) => hook === id && digest === wanted?.digest),
+      }));
+    const failed = stands.filter(({ applied }) => applied?.state === 'failed');
+    return {
+      nodes: {
+        applied: stands.filter(({ applied }) => applied?.state === 'applied').length,
+        failed: failed.length,
+        pending: stands.filter(({ applied }) => applied === undefined).length,
+        failures: failed.slice(0, MAX_NODES).map(({ node, applied }) => ({ node, reason: applied?.reason ?? '' })),
+      },
+    };
+  }
+}
+
+interface ConditionBody {
+  readonly type: 'Ready';
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration?: number;
+}
+
+interface Status {
+  readonly observedGeneration: number;
+  readonly conditions: readonly ConditionBody[];
+  readonly nodes?: Json;
+}
+
+const READY: ConditionBody = {
+  type: 'Ready',
+  status: 'True',
+  reason: 'HookConfigured',
+  message: 'the hook is in effect',
+};
+
+/** Every problem, each with its path. */
+function invalid({ issues }: HookResource): ConditionBody {
+  const message = issues
+    .map(
+      ({ path, message, expected }) =>
+        `${path}${path === '' ? '' : ': '}${message}${expected === undefined ? '' : `, expected ${expected}`}`,
+    )
+    .join('; ');
+  return { type: 'Ready', status: 'False', reason: 'InvalidConfiguration', message: message.slice(0, MAX_MESSAGE) };
+}
+
+/** A condition that stands as it stood keeps its time. */
+function sinceOf(status: unknown, { type, status: value }: ConditionBody): string | null {
+  const conditions = isObject(status) && Array.isArray(status.conditions) ? status.conditions : [];
+  const before: unknown = conditions.find((condition: unknown) => isObject(condition) && condition.type === type);
+  if (!isObject(before) || before.status !== value || typeof before.lastTransitionTime !== 'string') return null;
+  return before.lastTransitionTime;
+}
