@@ -67,6 +67,8 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::optional<User> user;
+  /** As it was written. */
+  const char* userText = "";
   bool least = false;
   char** command = nullptr;
 };
@@ -89,7 +91,7 @@ Options parseOptions(char** arguments) {
     }
     if (option == "--least") options.least = true;
     else if (option == "--user" && arguments[1] == nullptr) leave(kMisused, "--user has no value, expected USER[:GROUP]");
-    else if (option == "--user") options.user = parseUser(*++arguments);
+    else if (option == "--user") options.user = parseUser(options.userText = *++arguments);
     else if (option == "--help") {
       std::printf("usage: %s\n", kUsage);
       std::exit(0);
@@ -123,6 +125,9 @@ std::string ownFolder() {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
   if (::getppid() != launcher) ::_exit(kSignalled + SIGTERM);
   const int inherited = ::fcntl(line, F_DUPFD, kLineOfCommand);
+  if (inherited < 0 && errno == EINVAL) {
+    leave(kFailed, "too few open files are allowed (ulimit -n): expected at least %d", kLineOfCommand + 1);
+  }
   if (inherited < 0) leaveFor("dup");
   ::setenv(kVariable, std::to_string(inherited).c_str(), 1);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
@@ -138,7 +143,7 @@ class Launcher {
     blockSignals(before);
     int line[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) != 0) leaveFor("socketpair");
-    if (options.user) changeUser(*options.user);
+    if (options.user) changeUser(*options.user, options.userText);
     const pid_t self = ::getpid();
     command_ = ::fork();
     if (command_ < 0) leaveFor("fork");
@@ -155,15 +160,23 @@ class Launcher {
       if (polled[0].revents != 0) takeSignal();
       if (polled[1].revents != 0) answerQuestion();
     }
+    for (const pid_t opener : helpers_.killOpeners()) {
+      std::fprintf(stderr, "trotline-launcher: the opener (process %d) did not end by itself and was killed\n", opener);
+    }
     return status_;
   }
 
  private:
-  static void changeUser(const User& user) {
-    if (const char* refused = becomeUser(user)) leaveFor(refused);
+  static void changeUser(const User& user, const char* text) {
+    const char* refused = becomeUser(user);
+    if (refused == nullptr) return;
+    const char* needs = errno == EPERM ? "needs CAP_SETUID and CAP_SETGID" : "refused";
+    leave(kFailed, "--user %s: %s (%s: %s)", text, needs, refused, std::strerror(errno));
   }
 
   void blockSignals(sigset_t& before) {
+    // Ignored ones are inherited, and the kernel then reaps by itself: nobody would learn how COMMAND ended.
+    ::signal(SIGCHLD, SIG_DFL);
     sigset_t taken;
     sigemptyset(&taken);
     sigaddset(&taken, SIGCHLD);
@@ -204,13 +217,19 @@ class Launcher {
     int status = 0;
     pid_t pid;
     while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
-      if (pid != command_) continue;
-      ended_ = true;
-      deadline_ = Clock::now() + kPatience;
-      status_ = WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
-      hangUp();
+      if (pid == command_) end(WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status));
+      else helpers_.ended(pid);
     }
     children_ = pid == 0;
+    // Whoever reaped it.
+    if (!children_ && !ended_) end(kFailed);
+  }
+
+  void end(int status) {
+    ended_ = true;
+    status_ = status;
+    deadline_ = Clock::now() + kPatience;
+    hangUp();
   }
 
   void answerQuestion() {

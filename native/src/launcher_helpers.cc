@@ -89,16 +89,22 @@ Capabilities Helpers::openerCapabilities() const {
 
 Capabilities Helpers::capabilities() const { return openerCapabilities() | kSpawnerCapabilities; }
 
-LauncherAnswer Helpers::start(const LauncherQuestion& question, Passed& passed) const {
+LauncherAnswer Helpers::start(const LauncherQuestion& question, Passed& passed) {
   const bool isOpener = question.helper == HelperKind::kOpener;
   const File null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   std::string path = folder_ + (isOpener ? "/trotline-opener" : "/trotline-spawner");
   Start start{path, {path}, isOpener ? openerCapabilities() : kSpawnerCapabilities, null.get()};
   if (isOpener) startOpener(start, passed);
   else startSpawner(start, question, passed);
+  if (isOpener && start.pid > 0) openers_.insert(start.pid);
   LauncherAnswer answer{question.number, start.code, start.pid, ""};
   std::snprintf(answer.syscall, sizeof answer.syscall, "%s", start.syscall);
   return answer;
+}
+
+const std::set<pid_t>& Helpers::killOpeners() const {
+  for (const pid_t pid : openers_) ::kill(pid, SIGKILL);
+  return openers_;
 }
 
 void Helpers::startOpener(Start& start, Passed& passed) const {

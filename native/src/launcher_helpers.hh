@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <set>
 #include <string>
 
 #include "capabilities.hh"
@@ -17,7 +20,13 @@ class Helpers {
   Capabilities capabilities() const;
 
   /** Starts one; `passed` becomes what goes with the answer. */
-  LauncherAnswer start(const LauncherQuestion& question, Passed& passed) const;
+  LauncherAnswer start(const LauncherQuestion& question, Passed& passed);
+
+  /** The process was reaped: its number may soon be another's. */
+  void ended(pid_t pid) { openers_.erase(pid); }
+
+  /** Those that are left, which hold no more than descriptors. A spawner has programs to kill and is left to itself. */
+  const std::set<pid_t>& killOpeners() const;
 
  private:
   struct Start;
@@ -27,6 +36,7 @@ class Helpers {
 
   std::string folder_;
   bool least_;
+  std::set<pid_t> openers_;
 };
 
 }  // namespace trotline

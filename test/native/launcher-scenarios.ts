@@ -127,6 +127,22 @@ async function silence() {
   say({ silent, seconds, gone, spawner });
 }
 
+/** Ends and leaves an opener behind that cannot notice. */
+async function stopped() {
+  startOpener();
+  const opener = await eventually(async () => {
+    const names = await Promise.all(
+      (await childrenOf(launcher)).map(async (pid) => ({ pid, name: await nameOf(pid) })),
+    );
+    const found = names.find(({ name }) => name === 'trotline-opener');
+    if (!found) throw new Error('no opener yet');
+    return found.pid;
+  });
+  process.kill(opener, 'SIGSTOP');
+  await new Promise((resolve) => process.stdout.write(`${opener}\n`, resolve));
+  process.exit(3);
+}
+
 function messageOf(work: () => unknown): string {
   try {
     work();
@@ -136,7 +152,7 @@ function messageOf(work: () => unknown): string {
   }
 }
 
-const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = { looking, programs, lives, silence };
+const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = { looking, programs, lives, silence, stopped };
 
 const scenario = SCENARIOS[process.argv[2] ?? ''];
 if (!scenario) throw new Error(`no such scenario: ${process.argv[2]}`);

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
@@ -14,6 +14,7 @@ import { childrenOf } from './spawner-scenarios.ts';
 const LAUNCHER = fileURLToPath(new URL('../../native/build/Release/trotline-launcher', import.meta.url));
 const SCENARIOS = fileURLToPath(new URL('launcher-scenarios.ts', import.meta.url));
 const noTerminal = spawnSync('script', ['--version']).status !== 0;
+const noCapsh = spawnSync('capsh', ['--print']).status !== 0;
 const ROOT = process.getuid?.() === 0;
 if (!ROOT) console.warn("the launcher's --user is tested as one's own user only: another needs root");
 const SELF = ROOT ? 'nobody:nogroup' : String(process.getuid?.());
@@ -70,6 +71,30 @@ describe('the launcher', () => {
     [['/etc/passwd'], 126],
   ])('ends as %j does', (command, status) => {
     expect(run(...command).status).toBe(status);
+  });
+
+  it('ends as its command does where it was started with SIGCHLD ignored, and the command has the default', () => {
+    const { status, stdout } = spawnSync(
+      'env',
+      ['--ignore-signal=CHLD', LAUNCHER, ...shell('grep SigIgn /proc/self/status; exit 5')],
+      { encoding: 'utf8', timeout: 10_000, killSignal: 'SIGKILL' },
+    );
+    expect({ status, stdout }).toEqual({ status: 5, stdout: `SigIgn:\t${'0'.repeat(16)}\n` });
+  });
+
+  it('says how many open files it needs', () => {
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', `ulimit -n 50; exec ${LAUNCHER} true`], {
+      encoding: 'utf8',
+    });
+    const message = 'trotline-launcher: too few open files are allowed (ulimit -n): expected at least 101\n';
+    expect({ status, stderr }).toEqual({ status: 1, stderr: message });
+  });
+
+  it.skipIf(!ROOT || noCapsh)('says which capabilities --user needs', () => {
+    const command = `exec ${LAUNCHER} --user 12345 true`;
+    const { stderr } = spawnSync('capsh', ['--drop=cap_setuid,cap_setgid', '--', '-c', command], { encoding: 'utf8' });
+    const needs = 'needs CAP_SETUID and CAP_SETGID (setgroups: Operation not permitted)';
+    expect(stderr).toBe(`trotline-launcher: --user 12345: ${needs}\n`);
   });
 
   it('passes SIGTERM on, and ends with what became of it', async () => {
@@ -177,10 +202,16 @@ describe('a process that the launcher did not start', () => {
 });
 
 describe.skipIf(!ROOT)('a process that the launcher started as another user', () => {
-  const start = (scenario: string) =>
-    spawn(LAUNCHER, ['--user', SELF, '--least', process.execPath, '--conditions=source', SCENARIOS, scenario], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+  const args = (scenario: string): string[] => [
+    '--user',
+    SELF,
+    '--least',
+    process.execPath,
+    '--conditions=source',
+    SCENARIOS,
+    scenario,
+  ];
+  const start = (scenario: string) => spawn(LAUNCHER, args(scenario), { stdio: ['pipe', 'pipe', 'inherit'] });
 
   async function told<T>(scenario: string): Promise<T> {
     const child = start(scenario);
@@ -232,5 +263,15 @@ describe.skipIf(!ROOT)('a process that the launcher started as another user', ()
       gone: `NativeError: ${began} opener: it is gone`,
       spawner: `Error: ${began} spawner: it is gone`,
     });
+  });
+
+  it('leaves no opener behind that is stopped, and says so', async () => {
+    const child = spawn(LAUNCHER, args('stopped'), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = output(child.stderr);
+    const exited = once(child, 'exit');
+    const pid = Number((await output(child.stdout)(/(\d+)\n/))[1]);
+    await said(new RegExp(`the opener \\(process ${pid}\\) did not end by itself and was killed`));
+    expect(await exited).toEqual([3, null]);
+    await eventually(() => !existsSync(`/proc/${pid}`) || / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
   });
 });
