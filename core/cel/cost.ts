@@ -1,6 +1,6 @@
 /** Bounds what one evaluation takes: the steps before it ever runs, the text while it runs. */
 import type { Problem } from '../filter/errors.ts';
-import { type CelNode, comprehensionOf, partsOf } from './library.ts';
+import { type CelNode, comprehensionOf, inInt, INT_OVERFLOW, partsOf } from './library.ts';
 
 /** Nodes that are evaluated at most, lists gone through to their ends; about 0.1 µs each. */
 export const MOST_STEPS = 5_000;
@@ -89,7 +89,7 @@ const FAILURE_TEXT = 4_096;
 /** Nodes that may fail for other reasons than an absent field. */
 const FALLIBLE = new Set(['+', '-', '*', '/', '%', '-_', '[]', 'call', 'rcall']);
 
-/** After the check: every text that a node makes is charged, and every failure. */
+/** After the check: every text that a node makes is charged, and every failure; an int that became too large is one. */
 export function meterNodes(node: CelNode, meter: Meter): void {
   partsOf(node).forEach((part) => meterNodes(part, meter));
   if (node.op === 'value' || node.meta.macro || node.meta.alternate) return;
@@ -105,6 +105,8 @@ export function meterNodes(node: CelNode, meter: Meter): void {
       throw failure;
     }
     if (typeof value === 'string') meter.charge(value.length);
+    // The library looks at sums, differences and products alone.
+    if (typeof value === 'bigint' && !inInt(value)) throw INT_OVERFLOW;
     return value;
   });
 }

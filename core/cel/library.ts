@@ -78,8 +78,14 @@ function nodesIn(value: unknown): readonly CelNode[] {
   return isNode(value) ? [value] : [];
 }
 
+export interface Call {
+  readonly name: string;
+  readonly receiver: CelNode | null;
+  readonly given: readonly CelNode[];
+}
+
 /** Name, receiver and arguments of a call as it is written; null for what is none. */
-export function callOf({ op, args }: CelNode): { name: string; receiver: CelNode | null; given: CelNode[] } | null {
+export function callOf({ op, args }: CelNode): Call | null {
   if ((op !== 'call' && op !== 'rcall') || !Array.isArray(args)) return null;
   const [name, ...rest]: unknown[] = args;
   if (typeof name !== 'string') return null;
@@ -90,6 +96,14 @@ export function callOf({ op, args }: CelNode): { name: string; receiver: CelNode
     receiver: isNode(receiver) ? receiver : null,
     given: Array.isArray(given) ? given.filter(isNode) : [],
   };
+}
+
+/** What goes beyond; made once, so that it costs no stack trace each time. */
+export const INT_OVERFLOW = new Error('integer overflow');
+
+/** An int has 64 bits. */
+export function inInt(value: bigint): boolean {
+  return BigInt.asIntN(64, value) === value;
 }
 
 /** The bounds of a text before it is checked; what it costs is bounded in `cost.ts`. */

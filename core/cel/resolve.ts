@@ -5,7 +5,8 @@ import { type Field, FIELDS, type FieldType, nearestName } from '../filter/field
 import { compilePattern, PatternError, type TextTest } from '../filter/pattern.ts';
 import { nearest } from '../nearest.ts';
 import { type Meter, PATTERN_WEIGHT, placeOf } from './cost.ts';
-import { callOf, type CelNode, comprehensionOf, partsOf } from './library.ts';
+import { OWN_FUNCTIONS, OWN_METHODS, replaceCall } from './functions.ts';
+import { type Call, callOf, type CelNode, comprehensionOf, inInt, partsOf } from './library.ts';
 
 /** What can be called; everything else of the library is refused: it has no bound, or no use on an event. */
 const FUNCTIONS = ['bool', 'double', 'has', 'int', 'size', 'string'];
@@ -64,6 +65,7 @@ class Resolver {
     const path = pathOf(node);
     if (path !== null && !variables.has(path.root)) return this.#name(node, path);
     if (node.op === 'value') return this.#literal(node);
+    if (isLeast(node)) return;
     if (node.op === 'map') return this.#note(node, 'a map stands here', 'a list, or a field');
     const comprehension = comprehensionOf(node);
     if (comprehension) {
@@ -117,7 +119,23 @@ class Resolver {
     }
     if (receiver === null && name === 'has') this.#has(node, given);
     else if (receiver !== null && name === 'matches') this.#matches(node, receiver, given, variables);
-    else return false;
+    else return this.#own(node, call, variables);
+    return true;
+  }
+
+  #own(node: CelNode, { name, receiver, given }: Call, variables: ReadonlySet<string>): boolean {
+    const own = receiver === null ? OWN_FUNCTIONS.get(name) : OWN_METHODS.get(name);
+    const [part, another] = receiver === null ? given : [receiver, ...given];
+    if (!own || !part || another) return false;
+    this.visit(part, variables);
+    const { meter } = this.#subject;
+    replaceCall(
+      node,
+      part,
+      own,
+      (type) => (receiver === null ? `${name}(${type})` : `${type}.${name}()`),
+      (value) => typeof value === 'string' && meter.charge(value.length),
+    );
     return true;
   }
 
@@ -166,6 +184,8 @@ class Resolver {
   }
 
   #literal(node: CelNode): void {
+    if (typeof node.args === 'bigint' && !inInt(node.args))
+      return this.#note(node, `${cut(String(node.args))} is no int`, 'at most 64 bits');
     if (['string', 'bigint', 'number', 'boolean'].includes(typeof node.args)) return;
     this.#note(node, 'a literal that no field compares with', 'a string, an int, a double or a truth value');
   }
@@ -195,6 +215,12 @@ function pathOf(node: CelNode): Path | null {
   return here.op === 'id' && typeof here.args === 'string' ? { root: here.args, keys } : null;
 }
 
+/** The least int is written as the minus of a number that is none. */
+function isLeast(node: CelNode): boolean {
+  const [part] = node.op === '-_' ? partsOf(node) : [];
+  return part?.op === 'value' && typeof part.args === 'bigint' && inInt(-part.args);
+}
+
 function replace(node: CelNode, type: string, evaluate: () => Scalar): void {
   node.setMeta('async', false).setMeta('macro', {
     typeCheck: (checker) => checker.getType(type),
@@ -205,7 +231,7 @@ function replace(node: CelNode, type: string, evaluate: () => Scalar): void {
 /** As CEL has it: whole numbers are int, which is 64 bits wide. Null where the value is not of its type. */
 function convert(value: Scalar, type: FieldType): string | bigint | boolean | null {
   if (type === 'number') {
-    if (typeof value === 'bigint') return value;
+    if (typeof value === 'bigint') return inInt(value) ? value : null;
     return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : null;
   }
   return typeof value === type && typeof value !== 'number' ? value : null;

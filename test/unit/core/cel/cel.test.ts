@@ -98,6 +98,40 @@ describe('CEL', () => {
     expect(explained('event.message_type == 16').failed).toBeUndefined();
   });
 
+  it.each([
+    '-(-9223372036854775807 - 1) > 0',
+    '--9223372036854775808 > 0',
+    '(-9223372036854775807 - 1) / -1 > 0',
+    '9223372036854775807 + 1 > 0',
+    '[-9223372036854775808].exists(n, -n > 0)',
+    'int(1e30) > 0',
+    'int(9.3e18) > 0',
+    'int(-9223372036854775808.0) < 0',
+    'int(0.0 / 0.0) == 0',
+  ])('fails where an int would not have 64 bits: %s', (text) => {
+    const { value, failed } = explained(text);
+    expect({ value, failed }).toEqual({ value: false, failed: expect.stringMatching(/^integer overflow/) });
+  });
+
+  it('has the least and the greatest int', () => {
+    expect(holds('-9223372036854775808 < -9223372036854775807 && - 0x8000000000000000 + 1 < 0')).toBe(true);
+    expect(holds('int("-9223372036854775808") + 9223372036854775807 == -1 && int(-9.2e18) < int("+7")')).toBe(true);
+    expect(explained('event.netlink.link.mtu > 0', { 'netlink.link.mtu': 2n ** 63n }).failed).toBe(
+      'netlink.link.mtu is no int',
+    );
+  });
+
+  it.each(['', ' 1', '0x1', '0b1', 'x', '9223372036854775808'])('makes no int of the text "%s"', (text) => {
+    const { value, failed } = explained(`int(${JSON.stringify(text)}) >= 0`);
+    expect({ value, failed }).toEqual({ value: false, failed: 'int() type error: cannot convert to int' });
+  });
+
+  it('changes A to Z alone, up and down', () => {
+    expect(holds('"ÉZ\u212A".lowerAscii() == "Éz\u212A" && "ßaé".upperAscii() == "ßAé"')).toBe(true);
+    expect(holds('event.interface.upperAscii().lowerAscii() == event.interface')).toBe(true);
+    expect(holds('[].exists(x, x.lowerAscii() == "" || int(x) == 1)')).toBe(false);
+  });
+
   it('warns of fields that no source sets', () => {
     expect(compile('true ||\n event.netlink.ct.mark == 1').warnings).toEqual([
       { offset: 9, line: 2, column: 2, message: 'no source sets netlink.ct.mark: it is always absent' },
@@ -121,6 +155,12 @@ describe('CEL is refused when it is loaded', () => {
     ['event.interface', 0, 'the result is of type string'],
     ['1 + 1', 0, 'the result is of type int'],
     ['event.message_type.matches("a")', 0, 'int.matches'],
+    ['event.message_type.lowerAscii() == "a"', 0, 'no such overload: int.lowerAscii()'],
+    ['int(true) == 1', 0, 'no such overload: int(bool)'],
+    ['int(event.interfce) == 1', 4, 'did you mean interface?'],
+    ['1 < 9223372036854775808', 4, '9223372036854775808 is no int'],
+    ['1 -9223372036854775808 < 0', 3, '9223372036854775808 is no int'],
+    ['-9223372036854775809 < 0', 1, '9223372036854775809 is no int'],
     ['event.interface.matches("(")', 24, 'bad pattern: missing closing )'],
     ['event.interface.matches("(?=a)")', 24, 'look-around'],
     ['event.interface.matches(event.namespace)', 24, 'no literal'],
@@ -173,6 +213,7 @@ describe('what CEL costs', () => {
       'event.interface + "x" == "" || true',
       '[1, 2, 3].exists(n, event.interface.contains("y")) || true',
       'event.interface.matches("x")',
+      'event.interface.upperAscii() == "" || true',
     ]) {
       expect(explained(text, long)).toMatchObject({
         value: false,
@@ -200,6 +241,8 @@ describe('what CEL costs', () => {
       nested('event.netlink.route.gateway == "x"'),
       nested('(event.interface + event.interface).contains(event.interface + "y")'),
       nested('event.interface.matches("(x+x+)+y")'),
+      nested('event.interface.upperAscii() == "y"'),
+      nested('int(1e30) == a'),
       `${' '.repeat(14_500)}${numbers(300)}.exists(a, a / 0 == 1)`,
     ];
     for (const text of worst) {
