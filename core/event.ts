@@ -44,6 +44,10 @@ export interface TrotlineEvent extends Omit<EventDraft, 'fact'> {
   readonly life: string;
 }
 
+/** What conditions read of an event. Its numbers may be larger than those that sources make. */
+export type EventFields = Pick<TrotlineEvent, 'interface' | 'namespace' | 'attributes'> &
+  Readonly<Record<'messageType' | 'eventType' | 'time' | 'sequence', number | bigint>>;
+
 /** The CloudEvents 1.0 JSON form (attribute names of the specification; ours are lower-case extensions). */
 export interface CloudEventJson {
   readonly specversion: '1.0';

@@ -46,6 +46,7 @@ export {
   cloudEvent,
   type CloudEventJson,
   type EventDraft,
+  type EventFields,
   type Scalar,
   type TrotlineEvent,
 } from './event.ts';

@@ -5,12 +5,12 @@ import {
   compileCondition,
   type Condition,
   errorText,
+  type EventFields,
   FIELDS,
   FilterError,
   isObject,
   loadCel,
   type Scalar,
-  type TrotlineEvent,
 } from '#core';
 
 /** What became of all lines. */
@@ -145,7 +145,7 @@ const MOST_LEVELS = 8;
  * An event in one of three forms, which may be mixed: fields by their names (`"netlink.link.mtu": 1500`), nested
  * (`"netlink": {"link": {"mtu": 1500}}`), and as `trotline events show -o json` prints one. Other keys are ignored.
  */
-export function eventFrom(input: unknown): TrotlineEvent {
+export function eventFrom(input: unknown): EventFields {
   if (!isObject(input)) throw invalid('"event" is no object', 'fields and their values');
   const own = isObject(input.event) ? input.event : input;
   const values = new Map<string, Scalar>();
@@ -153,17 +153,9 @@ export function eventFrom(input: unknown): TrotlineEvent {
     if (key === 'attributes' && isObject(value)) collect(value, '', values, true);
     else collect({ [ALIASES.get(key) ?? key]: value }, '', values, ALIASES.has(key));
   }
-  const text = (name: string) => basic(values, name, 'string', '');
-  const number = (name: string) => basic(values, name, 'number', 0);
-  const plain = (key: string) => (typeof own[key] === 'string' ? own[key] : '');
+  const text = (name: string) => basic(values, name, isText, '', 'a string');
+  const number = (name: string) => basic(values, name, isNumber, 0, 'a number');
   return {
-    id: plain('id'),
-    source: plain('source'),
-    node: plain('node'),
-    life: plain('life'),
-    type: plain('type'),
-    subject: plain('subject'),
-    synthetic: own.synthetic === true,
     interface: text('interface'),
     namespace: text('namespace'),
     messageType: number('message_type'),
@@ -202,16 +194,26 @@ function numberOf(text: string, name: string): number | bigint {
   return time;
 }
 
-function basic<T extends string | number>(values: Map<string, Scalar>, name: string, type: string, missing: T): T {
+function basic<T extends Scalar>(
+  values: Map<string, Scalar>,
+  name: string,
+  isA: (value: Scalar) => value is T,
+  missing: T,
+  expected: string,
+): T {
   const value = values.get(name);
   values.delete(name);
   if (value === undefined) return missing;
-  if (isA(value, missing)) return value;
-  throw invalid(`event field "${name}" is a ${typeof value}`, `a ${type}`);
+  if (isA(value)) return value;
+  throw invalid(`event field "${name}" is a ${typeof value}`, expected);
 }
 
-function isA<T extends Scalar>(value: Scalar, like: T): value is T & Scalar {
-  return typeof value === typeof like;
+function isText(value: Scalar): value is string {
+  return typeof value === 'string';
+}
+
+function isNumber(value: Scalar): value is number | bigint {
+  return typeof value === 'number' || typeof value === 'bigint';
 }
 
 function invalid(message: string, expected: string): AppError {

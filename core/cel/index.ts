@@ -1,7 +1,7 @@
 /** CEL beside the condition language: the same fields as `event.netlink.link.mtu`, bounded in time (design section 4). */
 import type { Environment } from '@marcbachmann/cel-js/evaluator';
 
-import type { TrotlineEvent } from '../event.ts';
+import type { EventFields } from '../event.ts';
 import { FilterError, positionAt, type Problem } from '../filter/errors.ts';
 import { actualText } from '../filter/explain.ts';
 import type { Condition } from '../filter/index.ts';
@@ -78,7 +78,7 @@ function conditionOf(text: string, { evaluate, subject, fields, nodes }: Parts):
 }
 
 /** The answer, or why there is none: an absent field, an error of the evaluation, a limit. */
-function answerer(evaluate: () => unknown, subject: Subject): (event: TrotlineEvent) => boolean | string {
+function answerer(evaluate: () => unknown, subject: Subject): (event: EventFields) => boolean | string {
   return (event) => {
     subject.event = event;
     subject.meter.reset();

@@ -1,5 +1,5 @@
 /** Gives the names of an expression their meaning: fields of the event, allowed functions, patterns in linear time. */
-import type { Scalar, TrotlineEvent } from '../event.ts';
+import type { Scalar, EventFields } from '../event.ts';
 import { printable, type Problem } from '../filter/errors.ts';
 import { type Field, FIELDS, type FieldType, nearestName } from '../filter/fields.ts';
 import { compilePattern, PatternError, type TextTest } from '../filter/pattern.ts';
@@ -34,7 +34,7 @@ const USES = 'event.FIELD (all fields: trotline fields)';
 
 /** What the expression is evaluated on. */
 export interface Subject {
-  event: TrotlineEvent | null;
+  event: EventFields | null;
   readonly meter: Meter;
 }
 

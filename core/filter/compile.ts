@@ -1,10 +1,10 @@
-import type { Scalar, TrotlineEvent } from '../event.ts';
+import type { Scalar, EventFields } from '../event.ts';
 import type { Comparison, FieldNode, Junction, Literal, Match, Membership, Node } from './syntax.ts';
 import { canonical, compare, equal, isNumeric, type Numeric, type Relation } from './values.ts';
 
 /** Whether an event satisfies a (part of a) condition. Never throws. */
-export type Predicate = (event: TrotlineEvent) => boolean;
-type Read = (event: TrotlineEvent) => Scalar | undefined;
+export type Predicate = (event: EventFields) => boolean;
+type Read = (event: EventFields) => Scalar | undefined;
 
 /** The closure of a node as a truth value, specialised once for the kinds of its operands (nlmon A10.5). */
 export function predicate(node: Node): Predicate {

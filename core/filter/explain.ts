@@ -1,4 +1,4 @@
-import type { Scalar, TrotlineEvent } from '../event.ts';
+import type { Scalar, EventFields } from '../event.ts';
 import { predicate } from './compile.ts';
 import { printable } from './errors.ts';
 import type { Field } from './fields.ts';
@@ -17,7 +17,7 @@ export interface Explanation {
 }
 
 /** Evaluates every part, also those that `matches` would skip. */
-export function explain(text: string, node: Node, event: TrotlineEvent): Explanation {
+export function explain(text: string, node: Node, event: EventFields): Explanation {
   const children = parts(node).map((part) => explain(text, part, event));
   const fields = fieldsOf(node);
   return {
@@ -46,7 +46,7 @@ function fieldsOf(node: Node): FieldNode[] {
   return here.filter((operand): operand is FieldNode => operand.kind === 'field');
 }
 
-function valueOf(node: Node, children: readonly Explanation[], event: TrotlineEvent): boolean {
+function valueOf(node: Node, children: readonly Explanation[], event: EventFields): boolean {
   if (node.kind === 'and') return children.every(({ value }) => value);
   if (node.kind === 'or') return children.some(({ value }) => value);
   if (node.kind === 'not') return children.every(({ value }) => !value);
@@ -54,7 +54,7 @@ function valueOf(node: Node, children: readonly Explanation[], event: TrotlineEv
 }
 
 /** What the event has for a field, safe to print. */
-export function actualText(field: Field, event: TrotlineEvent): string {
+export function actualText(field: Field, event: EventFields): string {
   return `${field.name} is ${shown(field.read(event))}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Scalar, TrotlineEvent } from '../event.ts';
+import type { Scalar, EventFields } from '../event.ts';
 import { nearest } from '../nearest.ts';
 
 export type FieldType = 'string' | 'number' | 'boolean';
@@ -10,7 +10,7 @@ export interface Field {
   /** The source whose events have it; `any`: every event; `none`: it parses, and is always absent (nlmon A10.12). */
   readonly setBy: 'any' | 'netlink' | 'kubernetes' | 'journal' | 'none';
   /** The value, or undefined where the event has none. */
-  readonly read: (event: TrotlineEvent) => Scalar | undefined;
+  readonly read: (event: EventFields) => Scalar | undefined;
 }
 
 /** The six that every event has (nlmon A10.6). */

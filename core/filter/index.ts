@@ -1,5 +1,5 @@
 /** The condition language of hooks: `interface =~ 'veth.*' AND message_type == 16` (nlmon A10). */
-import type { TrotlineEvent } from '../event.ts';
+import type { EventFields } from '../event.ts';
 import { predicate } from './compile.ts';
 import { type Explanation, explain } from './explain.ts';
 import { parse } from './syntax.ts';
@@ -14,9 +14,9 @@ export interface Condition {
   readonly text: string;
   readonly warnings: readonly Warning[];
   /** Whether the event satisfies the condition. Never throws; linear in the length of the event's texts. */
-  readonly matches: (event: TrotlineEvent) => boolean;
+  readonly matches: (event: EventFields) => boolean;
   /** The same answer with its reasons, for people; evaluates every part and is slow. */
-  readonly explain: (event: TrotlineEvent) => Explanation;
+  readonly explain: (event: EventFields) => Explanation;
 }
 
 /** Compiles a condition once, for many events. Empty text matches every event (N12). Throws FilterError (N4, N5, N8). */

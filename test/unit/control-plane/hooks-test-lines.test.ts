@@ -93,6 +93,13 @@ describe('hooks test --jsonl', () => {
     expect(answers).toEqual([{ value: true }, { value: false }, { value: true }, { value: true }]);
   });
 
+  it.each(['sequence', 'timestamp', 'message_type', 'event_type'])('keeps the digits of a large %s', async (name) => {
+    const line = (value: string) =>
+      `{"expression": "${name} == 9007199254740993", "cel": "event.${name} == 9007199254740993", "event": {"${name}": ${value}}}`;
+    const { answers } = await answersTo(line('9007199254740993'), line('9007199254740992'), line('1.5'));
+    expect(answers).toEqual([{ value: true }, { value: false }, { value: false, failed: `${name} is no int` }]);
+  });
+
   it('takes CEL beside or instead of the expression', async () => {
     const event = { interface: 'lo' };
     const { answers } = await answersTo(
