@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorMap, getSystemErrorName } from 'node:util';
 
 /** A system call that the native part made was refused. `errno` is the positive number, `code` its name. */
 export class NativeError extends Error {
@@ -41,4 +41,13 @@ export function errnoName(errno: number): string {
   } catch {
     return `E${errno}`;
   }
+}
+
+/** The one error of the netlink reader that Node has no text for: the number of a namespace is another's by now. */
+const ESTALE = 116;
+
+/** `ENOBUFS: no buffer space available` for 105. */
+export function errnoText(errno: number): string {
+  if (errno === ESTALE) return 'ESTALE: stale file handle';
+  return getSystemErrorMap().get(-errno)?.join(': ') ?? `error number ${errno}`;
 }

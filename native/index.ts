@@ -1,6 +1,6 @@
 export { loadAddon } from './addon.ts';
 export { type FileLock, tryLockFile } from './file-lock.ts';
-export { NativeError, NativeUnavailableError, errnoName } from './errors.ts';
+export { NativeError, NativeUnavailableError, errnoName, errnoText } from './errors.ts';
 export { openNetlinkReader, openNetlinkSocket } from './netlink.ts';
 export type { NetlinkReader, NetlinkReaderOptions, NetlinkStats } from './netlink.ts';
 export { type Opener, startOpener } from './opener.ts';

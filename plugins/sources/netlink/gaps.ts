@@ -1,5 +1,5 @@
 import type { Infer, SourceContext } from '#core';
-import type { Family } from '#native';
+import { errnoText, type Family } from '#native';
 
 import { FAMILIES } from './change.ts';
 import type { config } from './config.ts';
@@ -64,7 +64,7 @@ function* ofDumps(all: Iterable<Namespace>): Generator<string> {
     yield `${what} cannot be listed (needs CAP_SYS_ADMIN and CAP_SYS_PTRACE): ${effect}`;
   }
   const refused = namespaces.filter((namespace) => namespace.refused !== null);
-  if (refused[0]) yield `${listOf(refused)} cannot be listed (error number ${refused[0].refused}): ${effect}`;
+  if (refused[0]) yield `${listOf(refused)} cannot be listed (${errnoText(refused[0].refused ?? 0)}): ${effect}`;
 }
 
 function listOf(namespaces: readonly Namespace[]): string {

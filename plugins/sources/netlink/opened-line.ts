@@ -1,11 +1,13 @@
 import { errorText, type Infer, type Log } from '#core';
-import type { NetlinkReader, NetlinkReaderOptions, Opener } from '#native';
+import { errnoName, errnoText, type NetlinkReader, type NetlinkReaderOptions, type Opener } from '#native';
 
 import type { config } from './config.ts';
 import { familiesOf } from './gaps.ts';
 
 /** Records that wait in the reader before it leaves them to the kernel's buffer. */
 const QUEUE_LIMIT = 65_536;
+/** Only the line to the opener ends like that; a netlink socket has no other side that could go. */
+const OPENER_ENDED = new Set(['EPIPE', 'ECONNRESET']);
 
 /** A reader, and the opener that it needs for more than its own namespace. */
 export interface OpenedLine {
@@ -67,4 +69,11 @@ function open({ config, openReader, onReadable }: OpenLineOptions, opener: numbe
     queueLimit: QUEUE_LIMIT,
     onReadable,
   });
+}
+
+/** What ended the reader, for people. */
+export function failureOf(errno: number): Error {
+  if (OPENER_ENDED.has(errnoName(errno)))
+    return new Error('the opener ended: network namespaces are not heard until it is started again');
+  return new Error(`the netlink socket failed (${errnoText(errno)})`);
 }

@@ -18,7 +18,7 @@ import { Gaps } from './gaps.ts';
 import { Hearing } from './hearing.ts';
 import type { NamespaceName } from './namespace.ts';
 import { type Known, type KnownNamespace, Namespaces } from './namespaces.ts';
-import { openLine, type OpenedLine } from './opened-line.ts';
+import { failureOf, openLine, type OpenedLine } from './opened-line.ts';
 import { Transitions } from './transitions.ts';
 
 /** Records taken from the reader at a time, so that nothing holds the event loop for more than a moment. */
@@ -211,7 +211,7 @@ export class NetlinkSource implements Component {
       await emit([this.#drafts.overflow(dropped)]);
       this.#resyncAll(dropped);
     }
-    if (failure !== null) throw new Error(`the netlink socket failed with error number ${failure}`);
+    if (failure !== null) throw failureOf(failure);
   }
 
   #resyncAll(lost: number): void {

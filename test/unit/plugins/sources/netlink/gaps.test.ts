@@ -55,11 +55,13 @@ describe('what is not heard as it was asked for', () => {
     ]);
   });
 
-  it('namespaces that cannot be listed at all', async () => {
-    const { health } = await partly(1, { errno: 116 });
-    expect(reasons(health)).toEqual([
-      'n0 cannot be listed (error number 116): changes are heard, but after a loss not compared',
-    ]);
+  it.each([
+    [116, 'ESTALE: stale file handle'],
+    [24, 'EMFILE: too many open files'],
+    [512, 'error number 512'],
+  ])('namespaces that cannot be listed at all, for error %s', async (errno, why) => {
+    const { health } = await partly(1, { errno });
+    expect(reasons(health)).toEqual([`n0 cannot be listed (${why}): changes are heard, but after a loss not compared`]);
   });
 
   it('several of these at once', async () => {

@@ -92,13 +92,21 @@ describe('a life of the netlink source', () => {
   it('fails when the socket does, after all that was heard', async () => {
     const { hear, health } = await listening([linkOf()]);
     expect(typesOf(await hear(linkOf({ mtu: 1 }), { kind: 'failure', errno: 9 }))).toEqual(['link-changed']);
-    expect(health).toMatchObject([{ status: 'failed', error: { message: expect.stringContaining('error number 9') } }]);
+    const message = 'the netlink socket failed (EBADF: bad file descriptor)';
+    expect(health).toMatchObject([{ status: 'failed', error: { message } }]);
   });
 
   it('does not start when the socket fails first', async () => {
     const { reader, started } = await starting();
     reader.say({ kind: 'failure', errno: 9 });
-    await expect(started).rejects.toThrow('error number 9');
+    await expect(started).rejects.toThrow('EBADF');
+  });
+
+  it.each([32, 104])('says that the opener ended when its line does, with error %s', async (errno) => {
+    const { hear, health } = await listening([linkOf()]);
+    await hear({ kind: 'failure', errno });
+    const message = 'the opener ended: network namespaces are not heard until it is started again';
+    expect(health).toMatchObject([{ status: 'failed', error: { message } }]);
   });
 
   it.each([
