@@ -20,7 +20,7 @@ export function decodeClaimOperations(bytes: Uint8Array): ClaimOperation[] {
   const reader = new Reader(bytes);
   const operations: ClaimOperation[] = [];
   while (reader.left) {
-    const tag = reader.varint();
+    const tag = reader.tag();
     if (tag === ((OPERATIONS << 3) | BYTES)) operations.push(reader.message(readOperation));
     else reader.skip(tag);
   }
@@ -41,7 +41,7 @@ function readOperation(reader: Reader): ClaimOperation {
   let kind: (typeof KINDS)[keyof typeof KINDS] | null = null;
   let numbers: readonly [number, number] = [0, 0];
   while (reader.left) {
-    const tag = reader.varint();
+    const tag = reader.tag();
     const field = tag >>> 3;
     if (tag === ((1 << 3) | VARINT)) id = reader.varint();
     else if (tag === ((2 << 3) | BYTES)) key = reader.text();
@@ -71,7 +71,7 @@ function readNumbers(reader: Reader): readonly [number, number] {
   let first = 0;
   let second = 0;
   while (reader.left) {
-    const tag = reader.varint();
+    const tag = reader.tag();
     if (tag === ((1 << 3) | VARINT)) first = reader.varint();
     else if (tag === ((2 << 3) | VARINT)) second = reader.varint();
     else reader.skip(tag);
@@ -148,6 +148,13 @@ class Reader {
       if (byte < 0x80) return value;
     }
     throw invalid('request cannot be decoded: a number has more than ten bytes');
+  }
+
+  /** Of a field: its number, which is at least 1 and has 29 bits, and its wire type. */
+  tag(): number {
+    const tag = this.varint();
+    if (tag > 0xffffffff || tag >>> 3 === 0) throw invalid(`request cannot be decoded: ${tag} is no tag of a field`);
+    return tag;
   }
 
   text(): string {

@@ -71,8 +71,15 @@ describe('claims as bytes', () => {
     ['no kind', [0x12, 3, 0x12, 1, 0x6b], 'has no key or no operation'],
     ['a number beyond 2^53', [0x12, 10, 0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0], 'beyond 2^53'],
     ['a group', [0x0b], 'wire type 3'],
+    ['a field without a number', [0x00, 0x01], '0 is no tag'],
+    ['a field without a number in an operation', [0x12, 2, 0x02, 0x00], '2 is no tag'],
+    ['a tag of more than 32 bits', [0x80, 0x80, 0x80, 0x80, 0x10, 0x01], '4294967296 is no tag'],
+    // Cut to 32 bits it would be that of `acquire`.
+    ['a tag of 33 bits', [0x12, 10, 0x12, 1, 0x6b, 0x9a, 0x80, 0x80, 0x80, 0x10, 0, 0], '4294967322 is no tag'],
   ])('are refused with %s', (_, bytes, message) => {
-    expect(() => decodeClaimOperations(Uint8Array.from(bytes))).toThrow(message);
+    expect(() => decodeClaimOperations(Uint8Array.from(bytes))).toThrow(
+      expect.objectContaining({ code: 'MESSAGE_INVALID', message: expect.stringContaining(message) }),
+    );
   });
 
   it('are refused when they are cut or mangled, or are still some operations', () => {
