@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { whenAborted } from '#core';
 
@@ -35,6 +35,22 @@ describe('a call that follows a signal', () => {
     const endLast = whenAborted(controller.signal, say);
     controller.abort();
     expect(calls).toEqual(['said']);
+  });
+
+  it('is made also where one before it throws, whose error is thrown afterwards', () => {
+    const calls: string[] = [];
+    const controller = new AbortController();
+    const later: (() => void)[] = [];
+    vi.stubGlobal('queueMicrotask', (call: () => void) => void later.push(call));
+    whenAborted(controller.signal, () => {
+      throw new Error('broken follower');
+    });
+    whenAborted(controller.signal, () => calls.push('b'));
+    controller.abort();
+    vi.unstubAllGlobals();
+    expect(calls).toEqual(['b']);
+    expect(later).toHaveLength(1);
+    expect(later[0]).toThrow('broken follower');
   });
 
   it('costs the signal one listener, however many there are', () => {
