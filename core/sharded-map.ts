@@ -21,7 +21,7 @@ export class ShardedMap<V> {
     return this.#of(key).delete(key);
   }
 
-  /** Entries may be deleted meanwhile. */
+  /** Entries may be deleted meanwhile, none may be set: a key that is new may be missed, one that was deleted and is set again may come twice. */
   *[Symbol.iterator](): Generator<[string, V]> {
     for (const shard of this.#shards) yield* shard;
   }
