@@ -147,13 +147,16 @@ const READY: ConditionBody = {
   message: 'the hook is in effect',
 };
 
+/** A list of everything that would be right is no help in a status. */
+const MAX_EXPECTED = 160;
+
 /** Every problem, each with its path. */
 function invalid({ issues }: HookResource): ConditionBody {
   const message = issues
-    .map(
-      ({ path, message, expected }) =>
-        `${path}${path === '' ? '' : ': '}${message}${expected === undefined ? '' : `, expected ${expected}`}`,
-    )
+    .map(({ path, message: problem, expected = '' }) => {
+      const said = expected === '' || expected.length > MAX_EXPECTED ? problem : `${problem}, expected ${expected}`;
+      return path === '' ? said : `${path}: ${said}`;
+    })
     .join('; ');
   return { type: 'Ready', status: 'False', reason: 'InvalidConfiguration', message: message.slice(0, MAX_MESSAGE) };
 }

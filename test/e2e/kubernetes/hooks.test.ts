@@ -63,7 +63,7 @@ describe.skipIf(missing !== null)('an EventHook of the API server', () => {
     await hooks.patch('good', { spec: { condition: 'interfce == "x"', limt: { count: 1 } } });
     const { reason, message } = await hooks.ready('good', 'False');
     expect(reason).toBe('InvalidConfiguration');
-    expect(message).toContain('/spec/condition: unknown field "interfce"');
+    expect(message).toContain('/spec/condition: unknown field interfce (did you mean interface?)');
     expect(message).toContain('/spec/limt');
     expect(plane.hooks.current.hooks.map(hookId)).toContain('trotline/good');
     expect(plane.hooks.current.kept.has('trotline/good')).toBe(true);
@@ -89,7 +89,7 @@ describe.skipIf(missing !== null)('an EventHook of the API server', () => {
       '/spec/actions/0/type: "script" needs a grant',
     ],
     ['another source', { source: 'netlink', eventTypes: [] }, '/spec/source: "netlink" needs a grant'],
-    ['every source', { source: '', eventTypes: [] }, '/spec/source: is required'],
+    ['every source', { source: undefined, eventTypes: [] }, '/spec/source: is required'],
     ['a bracket of its own', { condition: 'a == "b") OR (reason == "x"' }, '/spec/condition'],
     [
       "the control plane's environment",
