@@ -77,6 +77,9 @@ export {
   type Health,
   type LimitName,
   type CgroupLimits,
+  type Connection,
+  type ContextFetch,
+  MAX_REMEMBERED,
   type Program,
   type Result,
   type ResultDetail,
@@ -117,3 +120,4 @@ export {
 export { endDefect, startSpan, traceparentOf, withSpan } from './spans.ts';
 export { VERSION } from './version.ts';
 export { startTelemetry, type Telemetry, wantsTraces } from './telemetry.ts';
+export { expandTemplate, type Placeholder, PLACEHOLDERS, templateProblem } from './template.ts';

@@ -90,14 +90,35 @@ export interface Ended {
   readonly outputTruncated: boolean;
 }
 
+/** How requests connect. One object is one pool of connections: make it once, pass it with each request. */
+export interface Connection {
+  /** PEM of the authorities that the receiver's certificate is checked against, in place of the well-known ones. */
+  readonly ca?: string;
+  /** PEM of the client's own certificate and of its key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Every request goes through this HTTP proxy; the node's policy then judges the proxy. */
+  readonly proxy?: string;
+  /** Connections to one origin; further requests wait their turn. */
+  readonly atOnce?: number;
+}
+
+export type ContextFetch = (
+  input: string | URL | Request,
+  init?: RequestInit & { readonly connection?: Connection },
+) => Promise<Response>;
+
 export interface ActionContext {
   readonly clock: Clock;
   readonly log: Log;
   /** HTTP with the node policy's destination checks built in. */
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: ContextFetch;
   /** Runs a program in the host's spawner under the node policy; aborting kills its whole tree. */
   readonly run: (program: Program, signal: AbortSignal) => Promise<Ended>;
 }
+
+/** Characters that an attempt may remember. */
+export const MAX_REMEMBERED = 1024;
 
 /** What an action may know of the attempt it is making. */
 export interface Attempt {
@@ -110,6 +131,10 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** W3C trace context of the attempt's span; absent without one. */
   readonly traceparent?: string;
+  /** What an earlier attempt of the same delivery id remembered last; null: nothing. Survives a crash of the sidecar. */
+  readonly remembered: string | null;
+  /** Keeps a text for the attempts that follow, in place of the one before: durable once it resolves. At most MAX_REMEMBERED. */
+  readonly remember: (text: string) => Promise<void>;
 }
 
 export interface ResultDetail {

@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import {
   AppError,
   ATTRIBUTE,
+  type Attempt,
   type AttemptRecord,
   type AttemptStatus,
   type Clock,
   endDefect,
   errorText,
   type Log,
+  MAX_REMEMBERED,
   type Result,
   SPAN,
   startSpan,
@@ -84,6 +86,7 @@ export async function makeAttempt(
       number,
       hook: entry.hook,
       signal,
+      ...memory(journal, entry, instance),
       ...(traceparent === undefined ? {} : { traceparent }),
     };
     result = await ended(instance.action.handle(event, attempt), signal, clock);
@@ -116,6 +119,23 @@ export async function makeAttempt(
     durationMs: clock.monotonic() - startedAt,
   };
   return { record, afterMs: result.status === 'retry' ? (result.afterMs ?? 0) : 0 };
+}
+
+/** What the attempts of one action tell each other, through the journal. */
+function memory(
+  journal: Journal,
+  entry: Entry,
+  { index, type }: ActionInstance,
+): Pick<Attempt, 'remembered' | 'remember'> {
+  const last = entry.remembered.find(({ action, actionType }) => action === index && actionType === type);
+  return {
+    remembered: last?.text ?? null,
+    remember: async (text) => {
+      if (text.length > MAX_REMEMBERED)
+        throw new AppError('STATE_ILLEGAL', `${text.length} characters to remember, at most ${MAX_REMEMBERED}`);
+      await journal.remember(entry, { action: index, actionType: type, text });
+    },
+  };
 }
 
 /** An action that does not heed its signal is not waited for any longer. */

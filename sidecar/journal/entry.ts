@@ -1,7 +1,7 @@
 import type { AttemptRecord, OutcomeRecord, TrotlineEvent } from '#core';
 
 import type { Moment } from '../boottime.ts';
-import type { StartedRecord } from './records.ts';
+import type { RememberedRecord, StartedRecord } from './records.ts';
 import type { Position } from './segment-log.ts';
 
 /** One event for one hook, from routed to reported. The journal owns it; others read it. */
@@ -19,6 +19,8 @@ export interface Entry {
   open: readonly Omit<StartedRecord, 'k' | 'n'>[];
   /** With the beginnings of their texts; the outcome has the whole. */
   attempts: readonly AttemptRecord[];
+  /** The newest of each action, while pending. */
+  remembered: readonly Omit<RememberedRecord, 'k' | 'n'>[];
   /** Sequence of the final outcome; 0 while pending. */
   sequence: number;
   /** Bytes of the event and outcome in memory. */

@@ -19,7 +19,13 @@ import type { BootClock, Moment } from '../boottime.ts';
 import { wholeAttempt } from './attempts.ts';
 import { compact } from './compaction.ts';
 import type { Entry } from './entry.ts';
-import { decodeRecord, encodeRecord, type JournalRecord, type StartedRecord } from './records.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type JournalRecord,
+  type RememberedRecord,
+  type StartedRecord,
+} from './records.ts';
 import { damageEvent, findGaps } from './repair.ts';
 import { type Position, SegmentLog, type SegmentLogOptions } from './segment-log.ts';
 import { JournalState, type KeptClaim } from './state.ts';
@@ -175,6 +181,12 @@ export class Journal implements Component {
     return this.#log.flush();
   }
 
+  /** What the next attempt of an action is to know, in place of what it knew. */
+  remember(entry: Entry, kept: Omit<RememberedRecord, 'k' | 'n'>): Promise<void> {
+    this.#append({ k: 'remembered', n: entry.n, ...kept });
+    return this.#log.flush();
+  }
+
   result(entry: Entry, attempt: AttemptRecord): Promise<void> {
     this.#append({ k: 'result', n: entry.n, attempt });
     return this.#log.flush();
@@ -320,7 +332,7 @@ export class Journal implements Component {
     const whole = await this.#whole(attempts);
     if (this.#state.entries.get(live.n) !== live) return;
     if (live.sequence !== sequence || live.attempts !== attempts) return this.#carry(live);
-    const { n, at, bootId, hook, open } = live;
-    this.#append({ k: 'carry', n, at, bootId, hook, event, open, attempts: whole, final });
+    const { n, at, bootId, hook, open, remembered } = live;
+    this.#append({ k: 'carry', n, at, bootId, hook, event, open, attempts: whole, remembered, final });
   }
 }

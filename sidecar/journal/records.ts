@@ -48,6 +48,15 @@ export interface StartedRecord {
   readonly startedMs: number;
 }
 
+/** What an attempt wants the next one of its action to know; the newest counts. */
+export interface RememberedRecord {
+  readonly k: 'remembered';
+  readonly n: number;
+  readonly action: number;
+  readonly actionType: string;
+  readonly text: string;
+}
+
 export interface ResultRecord {
   readonly k: 'result';
   readonly n: number;
@@ -96,6 +105,8 @@ export interface CarryRecord {
   readonly event: TrotlineEvent;
   readonly open: readonly Omit<StartedRecord, 'k' | 'n'>[];
   readonly attempts: readonly AttemptRecord[];
+  /** Older programs wrote none. */
+  readonly remembered?: readonly Omit<RememberedRecord, 'k' | 'n'>[];
   readonly final: OutcomeRecord | null;
 }
 
@@ -103,6 +114,7 @@ export type JournalRecord =
   | Head
   | RoutedRecord
   | StartedRecord
+  | RememberedRecord
   | ResultRecord
   | FinalRecord
   | AckedRecord
@@ -132,6 +144,7 @@ const KINDS: ReadonlySet<unknown> = new Set<JournalRecord['k']>([
   'head',
   'routed',
   'started',
+  'remembered',
   'result',
   'outcome',
   'acked',

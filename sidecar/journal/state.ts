@@ -74,6 +74,12 @@ export class JournalState {
         if (entry) entry.open = [...entry.open, open];
         break;
       }
+      case 'remembered': {
+        const { k: _, n, ...kept } = record;
+        const entry = this.entries.get(n);
+        if (entry) entry.remembered = [...entry.remembered.filter(({ action }) => action !== kept.action), kept];
+        break;
+      }
       case 'result':
         this.#result(record.n, record.attempt, position);
         break;
@@ -186,6 +192,7 @@ export class JournalState {
       position,
       open: NONE,
       attempts: NONE,
+      remembered: NONE,
       sequence: 0,
       final: null,
       finalPosition: null,
@@ -219,6 +226,7 @@ export class JournalState {
     if (this.#keep(entry, position.length)) entry.final = record;
     entry.finalPosition = position;
     entry.open = NONE;
+    entry.remembered = NONE;
     this.keptAttempts.release(entry.attempts);
     entry.attempts = NONE;
     this.totals(entry.hook).pending--;
@@ -296,6 +304,7 @@ export class JournalState {
     }
     const entry = this.#add(record, record.event, position);
     entry.open = record.open;
+    entry.remembered = record.remembered ?? NONE;
     entry.attempts = record.attempts.map((attempt) => this.keptAttempts.keep(attempt, position));
     if (record.final) this.#finish(entry, record.final, position);
     return [entry];

@@ -95,7 +95,9 @@ const ENDED: Ended = {
 
 export function attemptOf(parts: Partial<Attempt> = {}): Attempt {
   const signal = new AbortController().signal;
-  return { deliveryId: 'd-0123456789abcdef', number: 1, hook: 'trotline/test', signal, ...parts };
+  const remember = () => Promise.resolve();
+  const own = { deliveryId: 'd-0123456789abcdef', number: 1, hook: 'trotline/test' };
+  return { ...own, signal, remembered: null, remember, ...parts };
 }
 
 export function eventOf(parts: Partial<TrotlineEvent> = {}): TrotlineEvent {

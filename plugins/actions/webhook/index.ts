@@ -3,7 +3,7 @@ import { type ActionContext, AppError, type Attempt, defineAction, durationText,
 
 import { concealer, missingSecrets } from '../../secrets.ts';
 import { readAnswer } from './answer.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker } from '../../breaker.ts';
 import { config } from './config.ts';
 import { createRequests } from './request.ts';
 

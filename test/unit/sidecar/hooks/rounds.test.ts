@@ -1,7 +1,9 @@
+import { cp } from 'node:fs/promises';
+
 import { describe, expect, it } from 'vitest';
 
 import { attemptRecord, routed, startedJournal, temporaryFolder } from '../kit.ts';
-import { bench, DELIVERED, grantOf, held, REJECTED, results, RETRY } from './kit.ts';
+import { bench, DELIVERED, grantOf, type Handle, held, REJECTED, results, RETRY } from './kit.ts';
 
 const CLAIMED = { dedup: { key: ['node'], window: 600_000 } };
 
@@ -72,6 +74,52 @@ describe('a failing action', () => {
     await test.run({}, [() => Promise.reject(new Error('defect'))]);
     await test.event();
     expect(await test.outcomes()).toMatchObject([{ outcome: 'rejected', reason: 'defect' }]);
+  });
+});
+
+describe('what an attempt remembers', () => {
+  it('is known to the next one of the same action, and to no other', async () => {
+    await using test = await bench();
+    const known: (string | null)[] = [];
+    const remembering: Handle = async (_event, { number, remembered, remember }) => {
+      known.push(remembered);
+      await remember(`task ${number}`);
+      return number < 3 ? RETRY : DELIVERED;
+    };
+    const other: Handle = async (_event, { remembered }) => {
+      known.push(remembered);
+      return DELIVERED;
+    };
+    await test.run({}, [remembering, other]);
+    await test.event();
+    await test.clock.pass(5000);
+    expect(known).toEqual([null, null, 'task 1', 'task 2']);
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'delivered' }]);
+  });
+
+  it('is durable when it resolves, so that the process after a crash resumes with it', async () => {
+    using folder = temporaryFolder();
+    await using test = await bench({ folder: folder.path });
+    const { handle } = held();
+    const remembering: Handle = async (event, attempt) => {
+      await attempt.remember('task 1');
+      return handle(event, attempt);
+    };
+    await test.run({}, [remembering]);
+    await test.event();
+    using copy = temporaryFolder();
+    await cp(folder.path, copy.path, { recursive: true });
+    const after = await startedJournal(copy.path);
+    expect(after.pending()).toMatchObject([{ open: [{ number: 1 }], remembered: [{ text: 'task 1' }] }]);
+    await after.stop();
+  });
+
+  it('is bounded', async () => {
+    await using test = await bench();
+    await test.run({}, [(_event, { remember }) => remember('x'.repeat(1025)).then(() => DELIVERED)]);
+    await test.event();
+    const reason = '1025 characters to remember, at most 1024';
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'rejected', reason }]);
   });
 });
 

@@ -1,9 +1,11 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import { FORMAT, HEADER_BYTES, writeFrame } from '../../../../sidecar/journal/frames.ts';
 import type { Journal } from '../../../../sidecar/journal/journal.ts';
+import { eventOf } from '../../../kit/action-context.ts';
 import { eventually } from '../../../kit/eventually.ts';
 import { attemptRecord, journalIn, outcomeOf, routed, startedJournal, temporaryFolder } from '../kit.ts';
 
@@ -40,6 +42,7 @@ async function smallLife(journal: Journal, seen: () => void): Promise<void> {
   const [a, b] = routed(journal, 1, ['trotline/h', 'trotline/i']);
   await step(null);
   await step(journal.started(a!, OPEN));
+  await step(journal.remember(a!, { action: 0, actionType: 'script', text: 'x' }));
   await step(journal.result(a!, attemptRecord()));
   await step(journal.started(a!, { ...OPEN, number: 2 }));
   await step(journal.finish(a!, outcomeOf(a!)));
@@ -77,6 +80,7 @@ describe('the journal', () => {
     const [old] = routed(journal, 1);
     await journal.started(old!, OPEN);
     await journal.result(old!, attemptRecord());
+    for (const text of ['task 1', 'task 2']) await journal.remember(old!, { action: 0, actionType: 'a2a', text });
     journal.claim('k', { key: 'k', fence: 7, holder: '', leaseUntil: 0, windowUntil: 9e15 }, true);
     for (let number = 2; number < 500; number++) {
       const [entry] = routed(journal, number);
@@ -93,6 +97,25 @@ describe('the journal', () => {
     expect([...again.unsettled]).toEqual(['k']);
     expect(again.lastFence).toBe(7);
     expect((await again.event(again.pending()[0]!)).subject).toBe('s1');
+    expect(again.pending()[0]!.remembered).toEqual([{ action: 0, actionType: 'a2a', text: 'task 2' }]);
+    await again.stop();
+  });
+
+  it('reads records of a program that remembered nothing', async () => {
+    using folder = temporaryFolder();
+    const journal = await startedJournal(folder.path);
+    const [entry] = routed(journal, 1);
+    await journal.stop();
+    const file = join(folder.path, '0000000002.log');
+    const carry = { k: 'carry', n: 1, at: { boot: 0, wall: 0 }, bootId: 'b', hook: entry!.hook, event: eventOf() };
+    const older = JSON.stringify({ ...carry, open: [], attempts: [], final: null });
+    const frames = Buffer.alloc(4096);
+    let end = HEADER_BYTES + writeFrame(frames, 0, FORMAT);
+    end += HEADER_BYTES + writeFrame(frames, end, older);
+    await writeFile(file, frames.subarray(0, end));
+    await rm(join(folder.path, '0000000001.log'));
+    const again = await startedJournal(folder.path);
+    expect(again.pending()).toMatchObject([{ n: 1, remembered: [] }]);
     await again.stop();
   });
 
