@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['source', 'node', 'import', 'default'];
+const conditions = ['source', 'node'];
 
 /** One project a tier (style: pyramid by time). Unit needs no compiler, no service; the others need the built addon. */
 const project = (name: string, include: string[], testTimeout: number) => ({

@@ -34,7 +34,11 @@ export function issuesOf(error: SchemaError, schema: object, input: unknown): Is
       return [];
     case 'additionalProperties':
       return texts(params, 'additionalProperties').map((key) => unknownKey(path, key, knownKeys(schema, error)));
+    case 'oneOf':
+      return [{ path, message: `must have exactly one of ${alternatives(schema, error).join(', ')}` }];
     case 'required':
+      // Of an alternative: it alone is not required.
+      if (error.schemaPath.includes('/oneOf/')) return [];
       return texts(params, 'requiredProperties').map((key) => ({
         path: `${path}/${pointerKey(key)}`,
         message: 'is required',
@@ -87,6 +91,13 @@ function patternIssue({ instancePath: path, schemaPath, message }: SchemaError, 
 function knownKeys(schema: object, { schemaPath }: SchemaError): string[] {
   const part = valueAt(schema, schemaPath.slice(1));
   return isObject(part) && isObject(part.properties) ? Object.keys(part.properties) : [];
+}
+
+/** The keys of which a map must have one: each alternative asks for its own. */
+function alternatives(schema: object, { schemaPath }: SchemaError): string[] {
+  const part = valueAt(schema, schemaPath.slice(1));
+  const each = isObject(part) && Array.isArray(part.oneOf) ? part.oneOf : [];
+  return each.flatMap((alternative: unknown) => (isObject(alternative) ? texts(alternative, 'required') : []));
 }
 
 function typeWords(params: object): string {

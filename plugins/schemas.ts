@@ -1,6 +1,7 @@
 /** The schemas alone, so that the control plane can refuse a bad hook without importing any plugin's work. */
 import type { ObjectSchema, Vocabulary } from '#core';
 
+import { config as a2a } from './actions/a2a/config.ts';
 import { config as script } from './actions/script/config.ts';
 import { config as webhook } from './actions/webhook/config.ts';
 import { eventTypes as kubernetes } from './sources/kubernetes/config.ts';
@@ -8,6 +9,7 @@ import { eventTypes as netlink } from './sources/netlink/config.ts';
 
 export const vocabulary: Vocabulary = {
   actions: new Map<string, ObjectSchema>([
+    ['a2a', a2a],
     ['script', script],
     ['webhook', webhook],
   ]),

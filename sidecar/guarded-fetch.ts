@@ -5,9 +5,9 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 
-import type { Agent, buildConnector } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
 
-import { AppError } from '#core';
+import { AppError, type Connection, type ContextFetch } from '#core';
 
 import { rangeOf, webhookAllows } from './destinations.ts';
 import type { NodePolicy } from './policy.ts';
@@ -31,7 +31,7 @@ export interface GuardedFetch {
    * to a refused address. Proxy variables of the environment are ignored: behind a proxy nobody could say where a
    * request ends up.
    */
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: ContextFetch;
   /** Waits for requests under way, then closes every connection. Safe before the first request and when repeated. */
   readonly close: () => Promise<void>;
 }
@@ -41,32 +41,60 @@ export function createGuardedFetch(policy: NodePolicy, options: GuardedFetchOpti
   let loaded: ReturnType<typeof load> | null = null;
   let closed: Promise<void> | null = null;
   return {
-    fetch: async (input, { body = null, headers, ...init } = {}) => {
+    fetch: async (input, { body = null, headers, connection, ...init } = {}) => {
       if (typeof input !== 'string' && !(input instanceof URL)) throw new TypeError('fetch takes a text or a URL here');
       if (body instanceof FormData) throw new TypeError('fetch takes no form here');
       if (closed) throw new AppError('STATE_ILLEGAL', 'fetch was called after close');
       loaded ??= load(policy, options);
-      const { fetch, agent } = await loaded;
+      const { fetch, poolOf } = await loaded;
       try {
-        return await fetch(input, { ...init, body, headers: [...new Headers(headers)], dispatcher: agent });
+        return await fetch(input, {
+          ...init,
+          body,
+          headers: [...new Headers(headers)],
+          dispatcher: poolOf(connection ?? DEFAULT),
+        });
       } catch (error) {
         throw error instanceof Error && error.cause instanceof AppError ? error.cause : error;
       }
     },
     close: () => {
-      closed ??= loaded === null ? Promise.resolve() : loaded.then(({ agent }) => agent.close());
+      closed ??= loaded === null ? Promise.resolve() : loaded.then(({ close }) => close());
       return closed;
     },
   };
 }
 
+/** Of requests that say nothing about how they connect. */
+const DEFAULT: Connection = {};
+
 async function load(policy: NodePolicy, options: GuardedFetchOptions) {
-  const { Agent, buildConnector, fetch } = await import('undici');
+  const { Agent, buildConnector, fetch, Pool, ProxyAgent } = await import('undici');
   const { lookup = (host, callback) => systemLookup(host, { all: true }, callback), connectionsPerOrigin = 8 } =
     options;
-  const plain = buildConnector({ allowH2: false, lookup: guardedLookup(policy, lookup) });
-  const agent: Agent = new Agent({ connect: guardedConnect(policy, plain), connections: connectionsPerOrigin });
-  return { fetch, agent };
+  const guarded = (tls: Pick<Connection, 'ca' | 'cert' | 'key'>): buildConnector.connector =>
+    guardedConnect(policy, buildConnector({ ...tls, allowH2: false, lookup: guardedLookup(policy, lookup) }));
+  /** By connection: the pools go with what they were made for, and all of them at the close. */
+  const pools = new Map<Connection, Dispatcher>();
+
+  const make = ({ proxy, atOnce = connectionsPerOrigin, ...tls }: Connection): Dispatcher => {
+    if (proxy === undefined) return new Agent({ connect: guarded(tls), connections: atOnce });
+    // The proxy is whom we connect to, and so whom the policy judges.
+    const clientFactory = (origin: URL, given: object): Dispatcher =>
+      new Pool(origin, { ...given, connect: guarded({}) });
+    return new ProxyAgent({ uri: proxy, requestTls: tls, connections: atOnce, clientFactory });
+  };
+  return {
+    fetch,
+    poolOf: (connection: Connection): Dispatcher => {
+      const pool = pools.get(connection) ?? make(connection);
+      pools.set(connection, pool);
+      return pool;
+    },
+    close: async () => {
+      await Promise.all([...pools.values()].map((pool) => pool.close()));
+    },
+  };
 }
 
 /** Names: only addresses that the policy allows are ever tried. */

@@ -1,9 +1,10 @@
 /** Posts each event as a signed CloudEvent to one HTTP endpoint. Config, permissions and risks: ./README.md. */
 import { type ActionContext, AppError, type Attempt, defineAction, durationText, errorText, type Result } from '#core';
 
+import { Breaker } from '../../breaker.ts';
+import { problemOf } from '../../http-answers.ts';
 import { concealer, missingSecrets } from '../../secrets.ts';
 import { readAnswer } from './answer.ts';
-import { Breaker } from '../../breaker.ts';
 import { config } from './config.ts';
 import { createRequests } from './request.ts';
 
@@ -63,12 +64,4 @@ async function postOnce(
     if (timeout.aborted) return { status: 'retry', reason: `no answer in ${durationText(timeoutMs)}`, timedOut: true };
     return { status: 'retry', reason: `endpoint not reached: ${problemOf(error)}` };
   }
-}
-
-/** What went wrong at the bottom: `fetch failed` alone helps nobody. */
-function problemOf(error: unknown): string {
-  let inner = error;
-  while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;
-  if (inner instanceof AggregateError) inner = inner.errors[0];
-  return errorText(inner);
 }

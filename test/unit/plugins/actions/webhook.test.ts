@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { AppError, checkConfig, parseConfig } from '#core';
 
-import { retryAfterMs } from '../../../../plugins/actions/webhook/answer.ts';
 import { webhook } from '../../../../plugins/actions/webhook/index.ts';
+import { retryAfterMs } from '../../../../plugins/http-answers.ts';
 import { attemptOf, eventOf, manualClock, silentLog } from '../../../kit/action-context.ts';
 import { checkActionContract } from '../../../kit/contract.ts';
 

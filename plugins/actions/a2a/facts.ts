@@ -1,0 +1,82 @@
+/** What an event says, as an agent may be given it: cleaned, bounded, and never outside a fence unless it is a plain name. */
+import { type Placeholder, type TrotlineEvent } from '#core';
+
+const MAX_NAME = 253;
+const MAX_MESSAGE = 4096;
+/** Control characters, what turns the direction of text, line separators, and lone halves of characters. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
+/** Names and times: nothing that could be a sentence. */
+const PLAIN = /^[\w.:/@+-]{0,253}$/;
+
+export interface Facts {
+  /** Short: `oom-kill`. */
+  readonly eventType: string;
+  readonly resourceName: string;
+  readonly namespace: string;
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+export function factsOf(event: TrotlineEvent): Facts {
+  return {
+    eventType: clean(event.type.slice(event.type.indexOf('.') + 1), MAX_NAME),
+    resourceName: clean(attribute(event, 'name') || event.subject, MAX_NAME),
+    namespace: clean(event.namespace || attribute(event, 'namespace'), MAX_NAME),
+    reason: clean(attribute(event, 'reason'), MAX_NAME),
+    message: clean(attribute(event, 'message'), MAX_MESSAGE),
+    time: new Date(event.time).toISOString().replace('.000Z', 'Z'),
+  };
+}
+
+/** Marks text of others as data. The marker holds a word of which no text inside can have a copy. */
+export interface Fence {
+  readonly open: string;
+  readonly close: string;
+  /** Text that has lost every copy of the word. */
+  readonly inside: (text: string) => string;
+}
+
+export function createFence(deliveryId: string): Fence {
+  const word = deliveryId.replaceAll(/[^\w-]/g, '').slice(0, 16);
+  return {
+    open: `<event-data ${word}>`,
+    close: `</event-data ${word}>`,
+    inside: (text) => (word === '' ? text : text.replaceAll(new RegExp(word, 'gi'), '[…]')),
+  };
+}
+
+/** Values for a prompt: plain names stand as they are, whatever could be read as a sentence is fenced. */
+export function placeholderValues(facts: Facts, fence: Fence): Readonly<Record<Placeholder, string>> {
+  const fenced = (text: string): string =>
+    PLAIN.test(text) ? fence.inside(text) : `${fence.open}${fence.inside(text)}${fence.close}`;
+  const message = fenced(facts.message);
+  return {
+    ResourceName: fenced(facts.resourceName),
+    EventTime: facts.time,
+    Namespace: fenced(facts.namespace),
+    EventMessage: message,
+    EventType: fenced(facts.eventType),
+    Reason: fenced(facts.reason),
+    Message: message,
+    Timestamp: facts.time,
+  };
+}
+
+/** One line, without what a reader would not see, bounded. */
+export function clean(text: string, maxCharacters: number): string {
+  const seen = text
+    .slice(0, 4 * maxCharacters)
+    .replaceAll(UNSEEN, ' ')
+    .trim();
+  if (seen.length <= maxCharacters) return seen;
+  return `${seen.slice(0, maxCharacters - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+/** By its short name, or under the source's own prefix. */
+function attribute({ attributes, source, type }: TrotlineEvent, name: string): string {
+  const prefix = type.slice(0, type.indexOf('.'));
+  const value = attributes[name] ?? attributes[`${prefix}.${name}`] ?? attributes[`${source}.${name}`];
+  return value === undefined ? '' : String(value);
+}
