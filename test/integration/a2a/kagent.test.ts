@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { json } from 'express';
 import { describe, expect, it } from 'vitest';
 
 import { type HttpPeer, mountAgent, startPeer } from '../../kit/a2a.ts';
@@ -12,10 +13,8 @@ import { asking } from './kit.ts';
 async function kagent(version: '1.0' | '0.3', card: string | null = '.well-known/agent-card.json') {
   const peer = await startPeer();
   const sessions: unknown[] = [];
-  peer.app.post('/api/sessions', async (request, response) => {
-    let text = '';
-    for await (const part of request) text += String(part);
-    sessions.push(JSON.parse(text));
+  peer.app.post('/api/sessions', json(), (request, response) => {
+    sessions.push(request.body);
     response.json({ error: false, data: { id: 'session-7', name: 'x' }, message: 'created' });
   });
   const diary = mountAgent(peer, '/api/a2a/agents/doctor/', { version, behave: (turn) => turn.say('rest'), card });

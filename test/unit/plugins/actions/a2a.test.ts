@@ -14,7 +14,7 @@ const conversing = (fetch: ContextFetch): ContextFetch => {
   return async (input, init = {}) => {
     if (init.method !== 'POST') return new Response(null, { status: 404 });
     await fetch(input, init);
-    const { id } = JSON.parse(String(init.body)) as { id: number };
+    const { id } = JSON.parse(init.body as string) as { id: number };
     const message = { messageId: 'm', role: 'ROLE_AGENT', parts: [{ text: 'rest' }] };
     return Response.json({ jsonrpc: '2.0', id, result: { message } });
   };
