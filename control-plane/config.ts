@@ -63,6 +63,8 @@ export const USAGE = `Usage: trotline control-plane [--hooks DIR] [--kubernetes 
   --retention TIME  how long events are kept (default: 7d)
   --log LEVEL       debug, info, warn or error (default: info)
 
+KAGENT_BASE_URL (or KAGENT_API_URL), KAGENT_USER_ID and KAGENT_API_KEY say where this cluster's kagent is.
+
 Examples:
   trotline control-plane --hooks /etc/trotline/hooks
   trotline control-plane --kubernetes yes --listen 0.0.0.0:7412 --tls-cert tls.crt --tls-key tls.key --sidecar-accounts trotline:sidecar

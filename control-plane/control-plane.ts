@@ -8,6 +8,7 @@ import { createClaimService } from './claims.ts';
 import { type ControlPlaneConfig, dataFiles } from './config.ts';
 import { createConfigService } from './config/config-service.ts';
 import { HookDirectory } from './config/hook-directory.ts';
+import { kagentSettings } from './config/kagent.ts';
 import { HookRegistry } from './config/hook-registry.ts';
 import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { HttpApi } from './http/api.ts';
@@ -24,6 +25,7 @@ export interface ControlPlaneOptions {
   readonly config: ControlPlaneConfig;
   readonly log: Log;
   readonly clock?: Clock;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A control plane, ready to be started. */
@@ -39,12 +41,17 @@ export interface ControlPlane {
 /** Hooks are refused or accepted here, so that CEL is always there. */
 const words = await withCel(vocabulary);
 
-export function createControlPlane({ config, log, clock = systemClock }: ControlPlaneOptions): ControlPlane {
+export function createControlPlane({ config, log, clock = systemClock, env = {} }: ControlPlaneOptions): ControlPlane {
   const files = dataFiles(config.data);
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
   const kubernetesApi = openOnce(config.kubeconfig);
   const { origins, resources } = originsOf(config, kubernetesApi, { log, clock });
-  const hooks = new HookRegistry({ origins: origins.map(({ origin }) => origin), store, log });
+  const hooks = new HookRegistry({
+    origins: origins.map(({ origin }) => origin),
+    store,
+    log,
+    kagent: kagentSettings(env),
+  });
   const sidecars = new SidecarRegistry(clock);
   const server = createGrpcServer({
     address: `unix:${files.socket}`,

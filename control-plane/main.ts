@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   }
   const log = createLog(config.log);
   const telemetry = await startTelemetry('trotline-control-plane', process.env);
-  const { supervisor, sidecars } = createControlPlane({ config, log });
+  const { supervisor, sidecars } = createControlPlane({ config, log, env: process.env });
   /** Sidecars of this machine end with the same parent, and drain into us. */
   const lastSidecar = async (): Promise<void> => {
     const end = performance.now() + DRAIN_MS;

@@ -22,3 +22,4 @@ export const vocabulary: Vocabulary = {
 };
 
 export { redact, resolveSecrets, secretKeys, type SecretReference } from './secrets.ts';
+export { KAGENT_URL, KAGENT_USER } from './actions/a2a/config.ts';

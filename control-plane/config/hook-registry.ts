@@ -14,6 +14,7 @@ import {
 import type { Override, Store } from '../store/types.ts';
 import type { HookFiles } from './hook-files.ts';
 import { createPushedSet, type PushedSet } from './hook-set.ts';
+import { type KagentSettings, kagentSettings, withKagent } from './kagent.ts';
 import { SecretReader } from './secrets.ts';
 
 /** The hooks as sidecars shall have them, and what is to be said about them. */
@@ -46,6 +47,8 @@ export interface HookRegistryOptions {
   readonly origins: readonly HookOrigin[];
   readonly store: Pick<Store, 'overrides' | 'setOverride'>;
   readonly log: Log;
+  /** Default: as the action has it. */
+  readonly kagent?: KagentSettings;
 }
 
 /** The one place that knows which hooks are in effect: those of all origins under the administrator's overrides. */
@@ -53,13 +56,15 @@ export class HookRegistry implements Component {
   readonly #origins: readonly HookOrigin[];
   readonly #store: HookRegistryOptions['store'];
   readonly #log: Log;
+  readonly #kagent: KagentSettings;
   readonly #listeners = new Set<(snapshot: HookSnapshot) => void>();
   #overrides: ReadonlyMap<string, Override> = new Map();
   #snapshot: HookSnapshot;
   #secrets = new SecretReader();
   #unsubscribe: (() => void)[] = [];
 
-  constructor({ origins, store, log }: HookRegistryOptions) {
+  constructor({ origins, store, log, kagent = kagentSettings({}) }: HookRegistryOptions) {
+    this.#kagent = kagent;
     this.#origins = origins;
     this.#store = store;
     this.#log = log;
@@ -129,7 +134,8 @@ export class HookRegistry implements Component {
     const unique = refuseDuplicates(files.flatMap(({ hooks }) => hooks));
     const hooks = unique.hooks.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
     this.#secrets = new SecretReader();
-    const set = createPushedSet(hooks, this.#secrets);
+    const pushed = hooks.map((hook) => withKagent(hook, this.#kagent));
+    const set = createPushedSet(pushed, this.#secrets);
     const left = new Set(set.refused.map(({ id }) => id));
     return {
       set,

@@ -106,7 +106,7 @@ export class StatusWriter implements Component {
 
   #nodesOf({ namespace, name }: HookResource): Pick<Status, 'nodes'> {
     const id = `${namespace}/${name}`;
-    const wanted = this.#options.hooks.current.hooks.find((hook) => hookId(hook) === id);
+    const wanted = this.#options.hooks.current.set.hooks.find((hook) => hookId(hook) === id);
     const stands = this.#options.sidecars
       .list()
       .filter(({ connected }) => connected)

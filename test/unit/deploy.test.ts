@@ -10,12 +10,13 @@ import { sources } from '#plugins';
 import { vocabulary } from '#plugins/schemas';
 
 import { NO_HOOK_FILES, readHookFiles } from '../../control-plane/config/hook-files.ts';
+import { readGrants } from '../../control-plane/kubernetes/grants.ts';
 import { NodePolicyFile, parsePolicy } from '../../sidecar/policy.ts';
 import { parseSourceConfigs } from '../../sidecar/source-configs.ts';
 
 const examples = fileURLToPath(new URL('../../deploy/examples/', import.meta.url));
 const files = globSync(`${examples}**/*.{yaml,yml}`).sort();
-const documents = files.filter((file) => !/\/(policy|sources)\.yaml$/.test(file));
+const documents = files.filter((file) => !/\/(policy|sources|grants)\.yaml$/.test(file));
 const scripts = globSync(`${examples}**/*.sh`).sort();
 
 const words = await withCel(vocabulary);
@@ -56,6 +57,12 @@ describe('deploy/examples', () => {
   it('sources.yaml has options of every source', () => {
     const configs = parseSourceConfigs(readFileSync(`${examples}sources.yaml`, 'utf8'), 'sources.yaml', sources);
     expect([...configs.keys()]).toEqual(sources.map(({ type }) => type));
+  });
+
+  it('grants.yaml allows what khook allowed', async () => {
+    const grants = await readGrants(`${examples}grants.yaml`);
+    expect(grants.allows('agents', 'shop', 'agents/doctor')).toBe(true);
+    expect(grants.allows('actions', 'shop', 'script')).toBe(false);
   });
 
   it.each(scripts)('%s is strict, executable bash', (file) => {

@@ -2,6 +2,10 @@ import { Duration, Type } from '#core';
 
 import { Secret } from '../../secrets.ts';
 
+/** Where kagent is, and as whom khook called it, when nobody says otherwise. */
+export const KAGENT_URL = 'http://kagent-controller.kagent.svc.cluster.local:8083';
+export const KAGENT_USER = 'admin@kagent.dev';
+
 const HTTP_URL = '^https?://[^/?#@\\s]+([/?#]\\S*)?$';
 const PEM = '^\\s*-----BEGIN [A-Z ]+-----';
 const closed = { additionalProperties: false } as const;
@@ -19,13 +23,13 @@ const Kagent = Type.Object(
       description: 'Which agent: `namespace/name`.',
     }),
     url: Type.String({
-      default: 'http://kagent-controller.kagent.svc.cluster.local:8083',
+      default: KAGENT_URL,
       pattern: HTTP_URL,
       format: 'url',
       description: "Base URL of kagent's controller.",
     }),
     userId: Type.String({
-      default: 'admin@kagent.dev',
+      default: KAGENT_USER,
       pattern: '^[\\x21-\\x7e]{1,100}$',
       description: 'As whom the session is opened: `X-User-ID`.',
     }),

@@ -1,0 +1,93 @@
+/** khook's Hook resources in a real API server, and kagent called for what happens to pods there. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+import { ApiServer, noApiServer } from '../../kit/api-server.ts';
+import { controlPlaneOf, EventHooks, install } from './hooks-kit.ts';
+
+const missing = noApiServer();
+const MANIFESTS = join(import.meta.dirname, '../../fixtures/khook');
+let api: ApiServer;
+let refused: string | null = null;
+
+beforeAll(async () => {
+  if (missing !== null) return;
+  api = await ApiServer.start();
+  refused = await api.customResourcesRefused();
+  if (refused !== null) {
+    process.stderr.write(`skipped: ${refused}\n`);
+    return;
+  }
+  await install(api, 'hooks.kagent.dev');
+  for (const name of ['shop', 'agents']) await api.request('POST', '/api/v1/namespaces', { metadata: { name } });
+}, 90_000);
+afterAll(() => api?.stop());
+beforeEach(({ skip }) => skip(refused !== null, refused ?? ''));
+
+const entry = (parts: object = {}) => ({
+  eventType: 'oom-kill',
+  agentRef: { name: 'doctor' },
+  prompt: 'look',
+  ...parts,
+});
+const hookOf = (name: string, eventConfigurations: readonly object[]) => ({
+  apiVersion: 'kagent.dev/v1alpha2',
+  kind: 'Hook',
+  metadata: { name, namespace: 'shop' },
+  spec: { eventConfigurations },
+});
+
+describe.skipIf(missing !== null)("khook's Hook", () => {
+  it('H1: manifests of every documented shape apply unchanged and take effect', async () => {
+    const plane = await controlPlaneOf(api, {
+      grants: join(import.meta.dirname, '../../../deploy/examples/grants.yaml'),
+    });
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    const files = readdirSync(MANIFESTS);
+    expect(files).toHaveLength(7);
+    for (const file of files)
+      await hooks.create(parse(readFileSync(join(MANIFESTS, file), 'utf8')) as Record<string, unknown>);
+    for (const file of files)
+      expect(await hooks.ready(file.replace('.yaml', ''), 'True')).toMatchObject({ reason: 'HookConfigured' });
+    expect(plane.hooks.current.hooks).toHaveLength(19);
+    expect(plane.hooks.hook('shop/many.pod-restart.2').spec.actions[0]?.config).toMatchObject({
+      kagent: { agent: 'shop/second' },
+    });
+    for (const file of files) await hooks.delete(file.replace('.yaml', ''));
+  });
+
+  it('H2: is refused at the door where the API server can see it', async () => {
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    for (const [name, entries] of [
+      ['empty-prompt', [entry({ prompt: '' })]],
+      ['no-entry', []],
+      ['unknown-type', [entry({ eventType: 'pod-lost' })]],
+    ] as const)
+      await expect(hooks.create(hookOf(name, entries)), name).rejects.toThrow('422');
+  });
+
+  it.each([
+    ['no agent', [entry({ agentRef: undefined })], '/spec/eventConfigurations/0/agentRef: is required'],
+    ['two agents', [entry({ agentId: 'other' })], '/spec/eventConfigurations/0/agentId: disagrees with agentRef'],
+    ['an unknown key', [entry({ promt: 'x' })], '/spec/eventConfigurations/0/promt'],
+  ])('H2: with %s says which field is wrong', async (_, entries, why) => {
+    await controlPlaneOf(api);
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    await hooks.create(hookOf('wrong', entries));
+    const { reason, message } = await hooks.ready('wrong', 'False');
+    expect(reason).toBe('InvalidConfiguration');
+    expect(message).toContain(why);
+    await hooks.delete('wrong');
+  });
+
+  it('H25: that calls an agent elsewhere needs a grant, and names it', async () => {
+    await controlPlaneOf(api);
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    await hooks.create(hookOf('far', [entry({ agentRef: { name: 'doctor', namespace: 'agents' } })]));
+    expect((await hooks.ready('far', 'False')).message).toContain('a grant "agents" for namespace shop');
+    await hooks.delete('far');
+  });
+});
