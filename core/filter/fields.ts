@@ -48,6 +48,7 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['netlink', 'netlink', 'boolean', 'resynced'],
   ['netlink', 'netlink', 'number', 'nsid'],
   ['netlink.netns', 'netlink', 'number', 'inode'],
+  ['netlink.netns', 'netlink', 'boolean', 'listed'],
   ['netlink.link', 'netlink', 'string', 'cause changed kind slave_kind address alias altnames state before'],
   ['netlink.link', 'netlink', 'number', 'type change master peer peer_nsid new_nsid new_ifindex txqueuelen group'],
   ['netlink.link', 'netlink', 'number', 'carrier carrier_changes carrier_up_count carrier_down_count promiscuity'],

@@ -71,8 +71,14 @@ export class Drafts {
     return this.#notice('resynced', `${differences} differences found`, name, attributes);
   }
 
-  namespace(type: 'netns-added' | 'netns-deleted', { nsid, name, inode }: NamespaceName): EventDraft {
-    return this.#notice(type, name, name, { 'netlink.nsid': nsid, 'netlink.netns.inode': inode ?? undefined });
+  namespaceAdded(namespace: NamespaceName): EventDraft {
+    return this.#notice('netns-added', namespace.name, namespace.name, identityOf(namespace));
+  }
+
+  /** `listed`: all that was in it was known at some time. */
+  namespaceDeleted(namespace: NamespaceName, listed: boolean): EventDraft {
+    const attributes = { ...identityOf(namespace), 'netlink.netns.listed': listed };
+    return this.#notice('netns-deleted', namespace.name, namespace.name, attributes);
   }
 
   #made(change: Change, namespace: NamespaceName, more: Attributes): EventDraft {
@@ -99,6 +105,10 @@ export class Drafts {
       attributes,
     };
   }
+}
+
+function identityOf({ nsid, inode }: NamespaceName): Attributes {
+  return { 'netlink.nsid': nsid, 'netlink.netns.inode': inode ?? undefined };
 }
 
 /** Which link it is, and where. */

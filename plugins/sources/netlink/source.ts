@@ -250,7 +250,7 @@ export class NetlinkSource implements Component {
     const { namespace, isKnown, isNews, replaced } = this.#namespaces.found(record);
     if (replaced) this.#vanished(replaced, events);
     if (isKnown) namespace.suspect(0);
-    if (isNews) events.push(this.#drafts.namespace('netns-added', namespace.name));
+    if (isNews) events.push(this.#drafts.namespaceAdded(namespace.name));
     namespace.resync();
   }
 
@@ -263,7 +263,7 @@ export class NetlinkSource implements Component {
 
   #vanished({ name, tables }: KnownNamespace, events: EventDraft[]): void {
     this.#differ(name, tables.clear(), events);
-    events.push(this.#drafts.namespace('netns-deleted', name));
+    events.push(this.#drafts.namespaceDeleted(name, tables.listed));
   }
 
   #allListed(events: EventDraft[]): void {

@@ -15,6 +15,7 @@ export class Tables {
   readonly #addresses: ObjectTable<AddressRecord>;
   readonly #neighbours: ObjectTable<NeighbourRecord>;
   readonly #rules: ObjectTable<RuleRecord>;
+  #listed = false;
 
   /** `complete`: what the first dump finds is news. */
   constructor(complete: boolean) {
@@ -24,6 +25,11 @@ export class Tables {
     this.routes = new ObjectTable(routeRules(nameOf), complete);
     this.#neighbours = new ObjectTable(neighbourRules(nameOf), complete);
     this.#rules = new ObjectTable(ruleRules, complete);
+  }
+
+  /** A dump was whole once: what was there then, and whatever came later, was told. */
+  get listed(): boolean {
+    return this.#listed;
   }
 
   /** A notification: exactly one change. */
@@ -65,6 +71,7 @@ export class Tables {
 
   /** The dump was whole, but for the families that it could not list. What depends on links goes first. */
   endDump(missing: readonly Family[]): Change[] {
+    this.#listed = true;
     const all = [...this.#others(), { family: 'link', table: this.links } as const];
     for (const { family, table } of all) if (missing.includes(family)) table.giveUpDump();
     return all.flatMap(({ family, table }) => (missing.includes(family) ? [] : table.endDump()));

@@ -122,6 +122,26 @@ describe('a network namespace that comes later', () => {
     expect(told(life.events)).toEqual(['netns-added blue', 'link-added blue b0', 'link-added blue lo']);
   });
 
+  it.each([
+    ['before the dump began', []],
+    ['while it was dumped', [lo(1)]],
+  ])('and is gone %s says that what was in it is not known', async (_, rows) => {
+    const life = await knowing();
+    life.reader.say(blue);
+    await life.settled();
+    const dump = life.reader.dumps;
+    await life.hear(
+      ...rows.map((row) => rowOf(row, dump)),
+      life.reader.end({ dump, netns: 1, errno: 2 }),
+      netnsOf(1, 'gone'),
+    );
+    expect(life.events.at(-1)).toMatchObject({
+      type: 'netlink.netns-deleted',
+      attributes: { 'netlink.nsid': 1, 'netlink.netns.listed': false },
+    });
+    expect(attributeOf(life.events[0], 'netns.listed')).toBeUndefined();
+  });
+
   it('is news also while the source still starts, once all that existed were listed', async () => {
     const life = await starting({ config });
     life.reader.say(LISTED, blue);
@@ -162,6 +182,21 @@ describe('a network namespace that is known', () => {
     ]);
     expect(events.map((event) => attributeOf(event, 'resynced'))).toEqual([true, true, true, undefined]);
     expect(told(await hear(inBlue)), 'nothing is made of a straggler').toEqual([]);
+  });
+
+  it('that is gone was listed, also where only the life before had listed it', async () => {
+    const { hear } = await knowing([blue], [inBlue]);
+    expect((await hear(netnsOf(1, 'gone'))).map((event) => attributeOf(event, 'netns.listed'))).toEqual([
+      undefined,
+      true,
+    ]);
+    const life = await next(await knowing([blue, red], [inBlue, inRed]));
+    await life.hear(blue, netnsOf(1, 'gone'), LISTED);
+    const gone = life.events.filter(({ type }) => type === 'netlink.netns-deleted');
+    expect(gone.map(({ attributes }) => [attributes['netlink.nsid'], attributes['netlink.netns.listed']])).toEqual([
+      [1, true],
+      [2, true],
+    ]);
   });
 
   it('that is gone leaves no link behind that settles', async () => {
