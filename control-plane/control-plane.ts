@@ -17,6 +17,7 @@ import { networkOf } from './identity/network-options.ts';
 import { openOnce, type OpenKubernetesApi } from './kubernetes/api.ts';
 import { NO_GRANTS, readGrants } from './kubernetes/grants.ts';
 import { HookResources } from './kubernetes/hook-resources.ts';
+import { Incidents } from './kubernetes/incidents.ts';
 import { StatusWriter } from './kubernetes/status-writer.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';
 import { createStore } from './store/index.ts';
@@ -53,13 +54,17 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
     kagent: kagentSettings(env),
   });
   const sidecars = new SidecarRegistry(clock);
+  const incidents = new Incidents(hooks, clock);
   const server = createGrpcServer({
     address: `unix:${files.socket}`,
     network: networkOf(config, kubernetesApi, clock),
     services: [
       createConfigService({ hooks, sidecars, log }),
       createClaimService(store, log),
-      createReportService(store, log, (id, health) => sidecars.reported(id, health)),
+      createReportService(store, log, {
+        onHealth: (id, health) => sidecars.reported(id, health),
+        ...(resources ? { onStored: (batch) => incidents.stored(batch) } : {}),
+      }),
     ],
     log,
   });
@@ -74,7 +79,10 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
   supervisor.add('grpc', server);
   supervisor.add('api', api);
   if (resources)
-    supervisor.add('status', new StatusWriter({ api: kubernetesApi, resources, hooks, sidecars, clock, log }));
+    supervisor.add(
+      'status',
+      new StatusWriter({ api: kubernetesApi, resources, hooks, sidecars, incidents, clock, log }),
+    );
   return { supervisor, hooks, sidecars, api, server };
 }
 

@@ -15,8 +15,18 @@ const MAX_UNSTORED_BYTES = 8 * 2 ** 20;
 
 type Call = ServerDuplexStream<Buffer, PublishResponse>;
 
-/** `onHealth` hears what a sidecar's sources say of themselves, also when the store cannot take it. */
-export function createReportService(store: Store, log: Log, onHealth: OnHealth = () => undefined): GrpcService {
+export interface ReportListeners {
+  /** What a sidecar's sources say of themselves, also when the store cannot take it. */
+  readonly onHealth?: OnHealth;
+  /** Each batch once it is stored. */
+  readonly onStored?: (batch: ReportBatch) => void;
+}
+
+export function createReportService(
+  store: Store,
+  log: Log,
+  { onHealth = () => undefined, onStored = () => undefined }: ReportListeners = {},
+): GrpcService {
   const serve = async (call: Call): Promise<void> => {
     let ended = false;
     const fail = (error: unknown): void => {
@@ -26,7 +36,7 @@ export function createReportService(store: Store, log: Log, onHealth: OnHealth =
     const acknowledge = (stored: number): void => {
       if (!ended && !call.cancelled) call.write({ storedSequence: BigInt(stored) });
     };
-    const receiver = createReceiver(store, call.metadata, { acknowledge, fail, onHealth });
+    const receiver = createReceiver(store, call.metadata, { acknowledge, fail, onHealth, onStored });
     try {
       await readRequests(call, (bytes) => receiver.receive(bytes));
       await receiver.allStored();
@@ -44,6 +54,7 @@ interface Told {
   readonly acknowledge: (stored: number) => void;
   readonly fail: (error: unknown) => void;
   readonly onHealth: OnHealth;
+  readonly onStored: (batch: ReportBatch) => void;
 }
 
 const definition = {
@@ -51,7 +62,7 @@ const definition = {
 };
 
 /** Several batches of a stream are at the store at once, in order, so that they share a commit. */
-function createReceiver(store: Store, metadata: Metadata, { acknowledge, fail, onHealth }: Told) {
+function createReceiver(store: Store, metadata: Metadata, { acknowledge, fail, onHealth, onStored }: Told) {
   let from: Sender | null = null;
   let unstoredBytes = 0;
   let last: Promise<void> = Promise.resolve();
@@ -70,6 +81,7 @@ function createReceiver(store: Store, metadata: Metadata, { acknowledge, fail, o
       const spans = storeSpans(batch, from.node);
       const stored = (sequence: number): void => {
         unstoredBytes -= bytes.length;
+        onStored(batch);
         acknowledge(sequence);
         for (const span of spans) span.end();
       };

@@ -15,6 +15,7 @@ import type { Override, Store } from '../store/types.ts';
 import type { HookFiles } from './hook-files.ts';
 import { createPushedSet, type PushedSet } from './hook-set.ts';
 import { type KagentSettings, kagentSettings, withKagent } from './kagent.ts';
+import { withRecoveries } from './recoveries.ts';
 import { SecretReader } from './secrets.ts';
 
 /** The hooks as sidecars shall have them, and what is to be said about them. */
@@ -135,7 +136,7 @@ export class HookRegistry implements Component {
     const hooks = unique.hooks.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
     this.#secrets = new SecretReader();
     const pushed = hooks.map((hook) => withKagent(hook, this.#kagent));
-    const set = createPushedSet(pushed, this.#secrets);
+    const set = createPushedSet(withRecoveries(pushed), this.#secrets);
     const left = new Set(set.refused.map(({ id }) => id));
     return {
       set,

@@ -5,6 +5,7 @@ import type { HookRegistry } from '../config/hook-registry.ts';
 import type { SidecarRegistry } from '../config/sidecar-registry.ts';
 import { ApiError, type Json, type OpenKubernetesApi } from './api.ts';
 import type { HookResource, HookResources } from './hook-resources.ts';
+import type { ActiveEvent, Audit, Incidents } from './incidents.ts';
 
 /** So often is looked for what changed, and so many are written a second: a thousand at once do not hammer the API server. */
 const LOOK_MS = 250;
@@ -13,6 +14,8 @@ const PER_LOOK = 10;
 const MAX_MESSAGE = 8192;
 /** Nodes that are named with why a hook failed there. */
 const MAX_NODES = 20;
+/** Audit Events that wait to be written. */
+const MAX_AUDITS = 1000;
 const FIELD_MANAGER = 'trotline';
 
 const PATHS = { EventHook: '/apis/trotline.dev/v1alpha1', Hook: '/apis/kagent.dev/v1alpha2' } as const;
@@ -23,6 +26,7 @@ export interface StatusWriterOptions {
   readonly resources: HookResources;
   readonly hooks: HookRegistry;
   readonly sidecars: SidecarRegistry;
+  readonly incidents: Incidents;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,6 +36,7 @@ export class StatusWriter implements Component {
   readonly #halt = new AbortController();
   /** By uid: what was written last, without its times. */
   readonly #written = new Map<string, string>();
+  readonly #audits: Audit[] = [];
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: StatusWriterOptions) {
@@ -67,6 +72,47 @@ export class StatusWriter implements Component {
       if (this.#halt.signal.aborted) return;
       await this.#write(resource, status);
     }
+    await this.#tellAudits();
+  }
+
+  /** As many as the API server is asked for in a look; those that wait are bounded, and what is left out is counted. */
+  async #tellAudits(): Promise<void> {
+    const { incidents, log } = this.#options;
+    this.#audits.push(...incidents.takeAudits());
+    const over = this.#audits.length - MAX_AUDITS;
+    if (over > 0) {
+      this.#audits.splice(0, over);
+      log.warn({ count: over }, 'audit Events left out');
+    }
+    for (const audit of this.#audits.splice(0, PER_LOOK)) {
+      if (this.#halt.signal.aborted) return;
+      await this.#tellAudit(audit);
+    }
+  }
+
+  async #tellAudit({ file, reason, type, message }: Audit): Promise<void> {
+    const { resources, clock, log } = this.#options;
+    const resource = resources.resources.find((each) => each.file === file);
+    if (!resource) return;
+    const { kind, namespace, name, uid } = resource;
+    const time = new Date(clock.now()).toISOString().replace('Z', '000Z');
+    const body = {
+      metadata: { generateName: `${name}.`, namespace },
+      involvedObject: { apiVersion: PATHS[kind].slice('/apis/'.length), kind, namespace, name, uid },
+      reason,
+      message,
+      type,
+      eventTime: time,
+      action: reason,
+      reportingComponent: FIELD_MANAGER,
+      reportingInstance: FIELD_MANAGER,
+      source: { component: FIELD_MANAGER },
+    };
+    try {
+      await (await this.#options.api()).request('POST', `/api/v1/namespaces/${namespace}/events`, body);
+    } catch (error) {
+      log.debug({ kind, namespace, name, reason, error: errorText(error) }, 'audit Event not written');
+    }
   }
 
   /** Server-side apply: fields of others stay, and nobody's newer resource is overwritten. */
@@ -101,7 +147,8 @@ export class StatusWriter implements Component {
     const { generation, issues, kind } = resource;
     const condition = issues.length > 0 ? invalid(resource) : READY;
     const shared = { observedGeneration: generation, conditions: [{ ...condition, observedGeneration: generation }] };
-    return kind === 'Hook' ? shared : { ...shared, ...this.#nodesOf(resource) };
+    if (kind === 'Hook') return { ...shared, activeEvents: this.#options.incidents.active(resource.file) };
+    return { ...shared, ...this.#nodesOf(resource) };
   }
 
   #nodesOf({ namespace, name }: HookResource): Pick<Status, 'nodes'> {
@@ -138,6 +185,7 @@ interface Status {
   readonly observedGeneration: number;
   readonly conditions: readonly ConditionBody[];
   readonly nodes?: Json;
+  readonly activeEvents?: readonly ActiveEvent[];
 }
 
 const READY: ConditionBody = {

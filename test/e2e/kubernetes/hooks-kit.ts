@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 
 import { parseConfig, systemClock } from '#core';
 import { createControlPlane, dataFiles } from '#control-plane';
-import { actions } from '#plugins';
+import { actions, sources } from '#plugins';
 import { createSidecar, parseSidecarOptions, policyForUp, type Sidecar, sidecarId } from '#sidecar';
 
 import { ControlPlaneConfig } from '../../../control-plane/config.ts';
@@ -29,14 +29,14 @@ export async function install(api: ApiServer, name: string): Promise<void> {
   await eventually(async () => (await api.ask('GET', path)).status === 200, { timeoutMs: 20_000 });
 }
 
-export async function controlPlaneOf(api: ApiServer, options: Json = {}) {
+export async function controlPlaneOf(api: ApiServer, options: Json = {}, env: NodeJS.ProcessEnv = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'hooks-'));
   const config = parseConfig(
     ControlPlaneConfig,
     { data: join(folder, 'data'), kubernetes: true, kubeconfig: api.kubeconfig(), api: '127.0.0.1:0', ...options },
     'test',
   );
-  const controlPlane = createControlPlane({ config, log: silentLog });
+  const controlPlane = createControlPlane({ config, log: silentLog, env });
   await controlPlane.supervisor.start();
   const stop = async (): Promise<void> => {
     await controlPlane.supervisor.stop();
@@ -46,7 +46,13 @@ export async function controlPlaneOf(api: ApiServer, options: Json = {}) {
   return { ...controlPlane, folder, socket: dataFiles(join(folder, 'data')).socket };
 }
 
-export async function sidecarOf(socket: string, folder: string, node: string): Promise<Sidecar> {
+/** Without sources, but for those that have options. */
+export async function sidecarOf(
+  socket: string,
+  folder: string,
+  node: string,
+  sourceConfigs: ReadonlyMap<string, unknown> = new Map(),
+): Promise<Sidecar> {
   const data = join(folder, node);
   await mkdir(data);
   const sidecar = createSidecar({
@@ -54,7 +60,8 @@ export async function sidecarOf(socket: string, folder: string, node: string): P
     sidecarId: await sidecarId(data),
     version: '0.0.0',
     policy: policyForUp({ hooksDirectory: folder, user: 'root' }),
-    sources: [],
+    sources: sources.filter(({ type }) => sourceConfigs.has(type)),
+    sourceConfigs,
     actions,
     clock: systemClock,
     log: silentLog,

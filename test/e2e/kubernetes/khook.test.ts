@@ -2,11 +2,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { json } from 'express';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
-import { controlPlaneOf, EventHooks, install } from './hooks-kit.ts';
+import { mountAgent, startPeer } from '../../kit/a2a.ts';
+import { eventually } from '../../kit/eventually.ts';
+import { controlPlaneOf, EventHooks, install, sidecarOf } from './hooks-kit.ts';
+import { Cluster } from './objects.ts';
 
 const missing = noApiServer();
 const MANIFESTS = join(import.meta.dirname, '../../fixtures/khook');
@@ -89,5 +93,43 @@ describe.skipIf(missing !== null)("khook's Hook", () => {
     await hooks.create(hookOf('far', [entry({ agentRef: { name: 'doctor', namespace: 'agents' } })]));
     expect((await hooks.ready('far', 'False')).message).toContain('a grant "agents" for namespace shop');
     await hooks.delete('far');
+  });
+
+  it('H17, H18: shows what it answers in its status, and tells it in Events about the Hook', async () => {
+    const peer = await startPeer();
+    peer.app.post('/api/sessions', json(), (_, response) => void response.json({ error: false, data: { id: 's' } }));
+    const { asked } = mountAgent(peer, '/api/a2a/shop/doctor/', {
+      version: '0.3',
+      behave: (turn) => turn.say('mended'),
+    });
+    onTestFinished(() => peer[Symbol.asyncDispose]());
+    const plane = await controlPlaneOf(api, {}, { KAGENT_API_URL: peer.origin });
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    await hooks.create(hookOf('answers', [entry()]));
+    await hooks.ready('answers', 'True');
+    const sources = new Map([['kubernetes', { kubeconfig: api.kubeconfig() }]]);
+    const sidecar = await sidecarOf(plane.socket, plane.folder, 'node-1', sources);
+    await eventually(() => sidecar.hooks.runtimes.length > 0);
+    const shop = new Cluster(api, 'shop');
+    await shop.pod('web');
+    await shop.restarted('web', 1, { reason: 'OOMKilled', exitCode: 137 });
+    await eventually(() => asked.length === 1);
+    await shop.restarted('web', 2, { reason: 'OOMKilled', exitCode: 137, containerID: 'containerd://second' });
+    await eventually(async () => {
+      const { activeEvents = [] } = (await hooks.status('answers')) as { activeEvents?: object[] };
+      expect(activeEvents).toMatchObject([{ eventType: 'oom-kill', resourceName: 'web', status: 'firing' }]);
+    });
+    await eventually(async () => {
+      const selector = 'fieldSelector=involvedObject.kind%3DHook,involvedObject.name%3Danswers';
+      const { items } = (await api.request('GET', `/api/v1/namespaces/shop/events?${selector}`)) as {
+        items: { reason: string }[];
+      };
+      expect(items.map(({ reason }) => reason).sort()).toEqual([
+        'AgentCallSuccess',
+        'DuplicateEventIgnored',
+        'EventFiring',
+      ]);
+    });
+    expect(asked).toHaveLength(1);
   });
 });
