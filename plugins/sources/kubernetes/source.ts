@@ -15,8 +15,7 @@ const START_MS = 30_000;
 export interface KubernetesOptions {
   readonly config: Infer<typeof config>;
   readonly context: SourceContext;
-  /** Null: this process is in no cluster. */
-  readonly access: () => Promise<Access | null>;
+  readonly access: Access;
 }
 
 export class KubernetesSource implements Component {
@@ -34,14 +33,7 @@ export class KubernetesSource implements Component {
 
   /** Ready once the first lists are taken; one of several that is not elected, at once. */
   async start(signal: AbortSignal): Promise<void> {
-    const access = await this.#options.access();
-    signal.throwIfAborted();
-    if (!access) {
-      this.#hears = 'nothing: this machine is in no cluster';
-      this.#say();
-      return;
-    }
-    const role = this.#enrol(createApiClient(access));
+    const role = this.#enrol(createApiClient(this.#options.access));
     role.ended.catch((error: unknown) => this.#fail(error));
     await this.#within(START_MS, role.start(), signal);
   }

@@ -98,7 +98,7 @@ function sourceOf(
     insecure: false,
     token: async () => '',
   };
-  return new KubernetesSource({ config: parseConfig(config, { role }, 'replay'), context, access: async () => access });
+  return new KubernetesSource({ config: parseConfig(config, { role }, 'replay'), context, access });
 }
 
 function printed(draft: EventDraft, role: string, node: string): Replayed {
