@@ -1,5 +1,5 @@
 /** Every object of one kind of resource, followed without end. */
-import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-node';
+import type { Informer, KubernetesListObject, KubernetesObject, ObjectCache } from '@kubernetes/client-node';
 
 import { type Clock, errorText, isObject, type Log } from '#core';
 
@@ -36,7 +36,7 @@ export async function followResources(options: FollowOptions): Promise<void> {
     changed();
     return all;
   };
-  const informer = makeInformer<Resource>(api.config, path, list);
+  let informer: Informer<Resource> & ObjectCache<Resource> = makeInformer<Resource>(api.config, path, list);
   let problem: string | null = '';
   let failures = 0;
   let scheduled = false;
@@ -67,16 +67,19 @@ export async function followResources(options: FollowOptions): Promise<void> {
     const cancel = clock.after((missing ? MISSING_PAUSE_MS : pause) * (0.5 + Math.random()), () => void start());
     signal.addEventListener('abort', cancel, { once: true });
   };
+  /** Each start lists anew: that alone says that the server is heard again. */
   const start = async (): Promise<void> => {
     if (signal.aborted) return;
+    await informer.stop();
+    informer = makeInformer<Resource>(api.config, path, list);
+    informer.on('change', changed);
+    informer.on('error', again);
     try {
       await informer.start();
     } catch (error) {
       again(error);
     }
   };
-  informer.on('change', changed);
-  informer.on('error', again);
   signal.addEventListener('abort', () => void informer.stop(), { once: true });
   await start();
 }

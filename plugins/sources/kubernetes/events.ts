@@ -17,8 +17,9 @@ import { evictedId, failedId, pendingId, podFacts, unschedulableId } from './fac
 import { type EventView, type PodView, podOf } from './objects.ts';
 import { LOOKS_MS, Probes } from './probes.ts';
 
-/** Looks at pods at a time; beyond, an Event is told as it is. */
+/** Looks at pods at a time, and how many may wait for one; beyond, an Event is told as it is. */
 const LOOKS = 16;
+const WAITING = 1000;
 /** So long for one look. */
 const LOOK_MS = 3000;
 /** Ids of facts that are remembered: the same occurrence is told again by a list, and by an old leader. */
@@ -46,6 +47,7 @@ export class Events {
   /** Pods that were seen, by uid: whatever their status told was told where they ran. */
   readonly #existed = new Set<string>();
   readonly #probes: Probes;
+  readonly #waiting: (() => void)[] = [];
   #looking = 0;
 
   constructor(options: EventsOptions) {
@@ -122,10 +124,24 @@ export class Events {
   }
 
   /** The pod as it is; null: there is none of this uid any more, or no time to look. */
-  async #look({ involved }: EventView): Promise<PodView | null> {
+  async #look(event: EventView): Promise<PodView | null> {
+    if (this.#looking >= LOOKS) {
+      if (this.#waiting.length >= WAITING) return null;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else this.#looking++;
+    try {
+      return await this.#podOf(event);
+    } finally {
+      // Whoever waits longest has this place now.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#looking--;
+    }
+  }
+
+  async #podOf({ involved }: EventView): Promise<PodView | null> {
     const { client, signal } = this.#options;
-    if (this.#looking >= LOOKS || involved.name === '') return null;
-    this.#looking++;
+    if (involved.name === '') return null;
     try {
       const path = `/api/v1/namespaces/${encodeURIComponent(involved.namespace)}/pods/${encodeURIComponent(involved.name)}`;
       const pod = podOf(await client.get(path, AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)])));
@@ -134,8 +150,6 @@ export class Events {
     } catch (error) {
       if (error instanceof ApiError || !signal.aborted) return null;
       throw error;
-    } finally {
-      this.#looking--;
     }
   }
 
