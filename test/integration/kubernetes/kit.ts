@@ -7,8 +7,6 @@ import { readLines, readRecording } from '../../kit/replay/recording.ts';
 import { replay, type Replayed, type ReplayRun } from '../../kit/replay/replay.ts';
 
 const FOLDER = join(import.meta.dirname, '../../fixtures/captures');
-/** So many times as fast as it happened. */
-const SPEED = 60;
 
 /** When the recording begins to act: scenarios are applied. */
 export const BEGIN = 1795244822457;
@@ -38,7 +36,7 @@ export function truth(): Truth[] {
 }
 
 export function replayed(options: Omit<ReplayRun, 'recording' | 'speed'> = {}): Promise<Replayed[]> {
-  return replay({ recording: readRecording(FOLDER), speed: SPEED, ...options });
+  return replay({ recording: readRecording(FOLDER), speed: Infinity, ...options });
 }
 
 /** Seconds after the beginning. */

@@ -9,7 +9,7 @@ const USAGE = `Usage: npm run -s replay -- FOLDER [--speed N] [--delay COLLECTIO
 Replays recorded watches (pods.jsonl, nodes.jsonl, events-core-v1.jsonl, replicasets.jsonl, jobs.jsonl; also .gz and .xz; each line
 {"at": ms, "type", "object"}) to the kubernetes source in both roles, and prints each event once, as one line of JSON.
 
-  --speed N        so many times as fast as recorded (default: 50)
+  --speed N        at most so many times as fast as recorded; 1: at its pace (default: as fast as it goes)
   --delay C=S      the stream of C (pods, nodes, events) comes S seconds late
   --close-after N  the server ends each watch after N lines
   --cut-every S    all connections are cut every S seconds of the recording
@@ -18,7 +18,7 @@ Replays recorded watches (pods.jsonl, nodes.jsonl, events-core-v1.jsonl, replica
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    speed: { type: 'string', default: '50' },
+    speed: { type: 'string', default: 'Infinity' },
     delay: { type: 'string', multiple: true, default: [] },
     'close-after': { type: 'string' },
     'cut-every': { type: 'string' },

@@ -1,14 +1,15 @@
 /** Replays a recording through the source in both roles, and collects the events. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
-import { type Clock, type EventDraft, type Health, parseConfig, sleepOn } from '#core';
+import { type Clock, type EventDraft, type Health, parseConfig } from '#core';
 
 import type { Access } from '../../../plugins/sources/kubernetes/api/access.ts';
 import { config } from '../../../plugins/sources/kubernetes/config.ts';
 import { KubernetesSource } from '../../../plugins/sources/kubernetes/source.ts';
 import { memoryOf, silentLog } from '../action-context.ts';
 import type { Recording } from './recording.ts';
-import { ReplayServer, type ReplayOptions } from './server.ts';
+import { type ReplayOptions, ReplayServer } from './server.ts';
+import { virtualClock, type VirtualClock } from './virtual-clock.ts';
 
 /** One event as it is printed: flat, time in ISO 8601. */
 export interface Replayed {
@@ -25,7 +26,7 @@ export interface Replayed {
 
 export interface ReplayRun extends Pick<ReplayOptions, 'delays' | 'closeAfter' | 'forgetAfter'> {
   readonly recording: Recording;
-  /** So many times as fast as it was recorded. */
+  /** At most so many times as fast as it was recorded; Infinity: as fast as it goes. */
   readonly speed: number;
   /** Every so often, milliseconds of the recording, all watches are cut. */
   readonly cutEvery?: number;
@@ -42,7 +43,7 @@ export async function replay(run: ReplayRun): Promise<Replayed[]> {
   const lines = [...recording.pods, ...recording.nodes, ...recording.events];
   if (lines.length === 0) throw new Error('there are no lines of pods, nodes or Events in this folder');
   const first = Math.min(...lines.map(({ at }) => at));
-  const clock = fastClock(first + FIRST_MS, run.speed);
+  const clock = virtualClock(first + FIRST_MS);
   const server = new ReplayServer({ ...run, clock });
   const url = await server.start();
   const nodes = new Set(recording.pods.map(({ object }) => nodeOf(object)).filter((node) => node !== ''));
@@ -61,21 +62,53 @@ export async function replay(run: ReplayRun): Promise<Replayed[]> {
   ];
   try {
     await Promise.all(sources.map((source) => source.start(new AbortController().signal)));
-    clock.release();
-    let cutAt = clock.now() + (run.cutEvery ?? Infinity);
-    for (let due = server.pump(); due !== null; due = server.pump()) {
-      if (clock.now() >= cutAt) {
-        server.cut();
-        cutAt += run.cutEvery ?? Infinity;
-      }
-      await sleep(Math.max(1, Math.min((due - clock.now()) / run.speed, 50)));
-    }
-    await sleep(Math.max(REST_MS / run.speed, 500));
+    await settled(server);
+    await play(run, clock, server);
   } finally {
     await Promise.all(sources.map((source) => source.stop()));
     await server.stop();
   }
   return [...told.values()];
+}
+
+/** From line to line and timer to timer; each is taken in before the next, so that the machine's load changes nothing. */
+async function play(
+  { speed, cutEvery = Infinity }: ReplayRun,
+  clock: VirtualClock,
+  server: ReplayServer,
+): Promise<void> {
+  const begun = performance.now();
+  const from = clock.now();
+  let cutAt = from + cutEvery;
+  let end = Infinity;
+  for (;;) {
+    const line = server.pump();
+    if (line === null && end === Infinity) end = clock.now() + REST_MS;
+    const next = Math.min(line ?? Infinity, clock.due, cutAt, end);
+    const early = (next - from) / speed - (performance.now() - begun);
+    if (early > 1) await sleep(early);
+    clock.moveTo(next);
+    if (next >= end) return;
+    if (next >= cutAt) {
+      server.cut();
+      cutAt += cutEvery;
+    }
+    server.pump();
+    await settled(server);
+  }
+}
+
+/** Turns of the event loop in which nothing is asked: what was sent over loopback has been read, and what it led to is done. */
+const QUIET_TURNS = 6;
+
+async function settled(server: ReplayServer): Promise<void> {
+  let quiet = 0;
+  let asked = server.requests;
+  while (quiet < QUIET_TURNS) {
+    await nextTurn();
+    quiet = server.requests === asked && server.pending === 0 ? quiet + 1 : 0;
+    asked = server.requests;
+  }
 }
 
 function sourceOf(
@@ -112,23 +145,4 @@ function nodeOf(object: Readonly<Record<string, unknown>>): string {
   return typeof spec === 'object' && spec !== null && 'nodeName' in spec && typeof spec.nodeName === 'string'
     ? spec.nodeName
     : '';
-}
-
-/** Stands at `from` until it is released, and runs `speed` times as fast as the machine's from there. */
-function fastClock(from: number, speed: number): Clock & { release(): void } {
-  let started: number | null = null;
-  const passed = (): number => (started === null ? 0 : (performance.now() - started) * speed);
-  const after = (ms: number, call: () => void) => {
-    const timer = setTimeout(call, ms / speed);
-    return () => clearTimeout(timer);
-  };
-  return {
-    now: () => from + passed(),
-    monotonic: passed,
-    after,
-    sleep: (ms, signal) => sleepOn(after, ms, signal),
-    release: () => {
-      started = performance.now();
-    },
-  };
 }

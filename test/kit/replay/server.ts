@@ -45,11 +45,18 @@ export class ReplayServer {
   #leaseVersion = 1;
   /** Requests by what was asked, for tests. */
   readonly asked = new Map<string, number>();
+  /** Requests so far, and those among them that are not answered yet. */
+  requests = 0;
+  pending = 0;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
     this.#server = http.createServer((request, response) => {
-      this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+      this.requests++;
+      this.pending++;
+      this.#answer(request, response)
+        .catch((error: unknown) => response.destroy(error as Error))
+        .finally(() => this.pending--);
     });
   }
 
