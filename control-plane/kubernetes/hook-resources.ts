@@ -52,6 +52,7 @@ export class HookResources implements Component {
   readonly #problems = new Map<HookKind, string>();
   #grants: Grants = NO_GRANTS;
   #files: HookFiles = NO_HOOK_FILES;
+  #texts = '';
   #resources: readonly HookResource[] = [];
   #told: ReadonlyMap<string, string> = new Map();
 
@@ -119,6 +120,10 @@ export class HookResources implements Component {
       (this.#found.get(kind.kind) ?? []).map((object) => this.#document(kind, object)),
     );
     documents.sort((a, b) => (a.file.file < b.file.file ? -1 : 1));
+    const texts = JSON.stringify(documents.map(({ file }) => file));
+    // A status that changed, ours among them, is no news of the hooks.
+    const isNews = texts !== this.#texts;
+    this.#texts = texts;
     this.#files = readHookFiles(
       documents.map(({ file }) => file),
       vocabulary,
@@ -129,7 +134,7 @@ export class HookResources implements Component {
       Object.assign({}, resource, { issues: (issues.get(resource.file) ?? []).flatMap((refused) => refused.issues) }),
     );
     this.#log();
-    for (const listener of this.#listeners) listener(true);
+    for (const listener of this.#listeners) listener(isNews);
   }
 
   /** Each refusal once, until it changes. */

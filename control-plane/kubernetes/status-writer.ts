@@ -1,5 +1,5 @@
 /** Tells each hook's resource how it stands: conditions, and on which nodes it runs (spec khook, section 1). */
-import { canonicalJson, type Clock, type Component, errorText, hookId, isObject, type Log } from '#core';
+import { canonicalJson, type Clock, type Component, errorText, hookId, isObject, type Issue, type Log } from '#core';
 
 import type { HookRegistry } from '../config/hook-registry.ts';
 import type { SidecarRegistry } from '../config/sidecar-registry.ts';
@@ -37,6 +37,8 @@ export class StatusWriter implements Component {
   /** By uid: what was written last, without its times. */
   readonly #written = new Map<string, string>();
   readonly #audits: Audit[] = [];
+  /** Uids of resources whose status could not be written in this round. */
+  readonly #failed = new Set<string>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: StatusWriterOptions) {
@@ -68,7 +70,9 @@ export class StatusWriter implements Component {
     const due = resources.resources
       .map((resource) => ({ resource, status: this.#statusOf(resource) }))
       .filter(({ resource, status }) => this.#written.get(resource.uid) !== canonicalJson(status));
-    for (const { resource, status } of due.slice(0, PER_LOOK)) {
+    const fresh = due.filter(({ resource }) => !this.#failed.has(resource.uid));
+    if (fresh.length < PER_LOOK) this.#failed.clear();
+    for (const { resource, status } of (fresh.length > 0 ? fresh : due).slice(0, PER_LOOK)) {
       if (this.#halt.signal.aborted) return;
       await this.#write(resource, status);
     }
@@ -139,16 +143,27 @@ export class StatusWriter implements Component {
       // It is gone, or another one has its name by now: the next list says so.
       if (error instanceof ApiError && (error.status === 404 || error.status === 409))
         this.#written.set(uid, canonicalJson(status));
-      else log.debug({ kind, namespace, name, error: errorText(error) }, 'status not written, tried again');
+      else {
+        // Behind the others, which may fare better.
+        this.#failed.add(uid);
+        log.debug({ kind, namespace, name, error: errorText(error) }, 'status not written, tried again');
+      }
     }
   }
 
   #statusOf(resource: HookResource): Status {
-    const { generation, issues, kind } = resource;
-    const condition = issues.length > 0 ? invalid(resource) : READY;
+    const { generation, kind } = resource;
+    const issues = [...resource.issues, ...this.#refusedElsewhere(resource)];
+    const condition = issues.length > 0 ? invalid(issues) : READY;
     const shared = { observedGeneration: generation, conditions: [{ ...condition, observedGeneration: generation }] };
     if (kind === 'Hook') return { ...shared, activeEvents: this.#options.incidents.active(resource.file) };
     return { ...shared, ...this.#nodesOf(resource) };
+  }
+
+  /** By what only all hooks together tell: a name that is used already, a set that is full. */
+  #refusedElsewhere({ file, issues }: HookResource): Issue[] {
+    const { refused } = this.#options.hooks.current;
+    return refused.flatMap((one) => (one.file === file ? one.issues.filter((issue) => !issues.includes(issue)) : []));
   }
 
   #nodesOf({ namespace, name }: HookResource): Pick<Status, 'nodes'> {
@@ -199,7 +214,7 @@ const READY: ConditionBody = {
 const MAX_EXPECTED = 160;
 
 /** Every problem, each with its path. */
-function invalid({ issues }: HookResource): ConditionBody {
+function invalid(issues: readonly Issue[]): ConditionBody {
   const message = issues
     .map(({ path, message: problem, expected = '' }) => {
       const said = expected === '' || expected.length > MAX_EXPECTED ? problem : `${problem}, expected ${expected}`;
