@@ -11,6 +11,7 @@ import { HookDirectory } from './config/hook-directory.ts';
 import { kagentSettings } from './config/kagent.ts';
 import { HookRegistry } from './config/hook-registry.ts';
 import { SidecarRegistry } from './config/sidecar-registry.ts';
+import { createGroupService } from './groups.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
 import { networkOf } from './identity/network-options.ts';
@@ -61,6 +62,7 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
     services: [
       createConfigService({ hooks, sidecars, log }),
       createClaimService(store, log),
+      createGroupService(store, log),
       createReportService(store, log, {
         onHealth: (id, health) => sidecars.reported(id, health),
         ...(resources ? { onStored: (batch) => incidents.stored(batch) } : {}),

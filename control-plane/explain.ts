@@ -44,6 +44,8 @@ export interface HookExplanation {
     readonly window: string;
     readonly key: Readonly<Record<string, string>>;
   } | null;
+  /** How long the first waits for the others of its incident; null: each event for itself. */
+  readonly groupWait: string | null;
   readonly actions: readonly ExplainedAction[];
 }
 
@@ -66,6 +68,7 @@ export async function explainHook(hook: Hook, event: TrotlineEvent): Promise<Hoo
     mode: spec.mode,
     limit: spec.limit ? `${spec.limit.count} per ${durationText(spec.limit.per)}` : null,
     dedup: dedupOf(hook, event),
+    groupWait: spec.group ? durationText(spec.group.wait) : null,
     actions: spec.actions.map((action) => ({ type: action.type, what: whatOf(action.config) })),
   };
 }
@@ -96,9 +99,9 @@ async function celPart(cel: string, event: TrotlineEvent): Promise<ExplainedPart
   return { part: 'cel', says: cel, holds: tree.value, why: tree.failed ?? '', tree };
 }
 
-function dedupOf({ spec: { source, dedup } }: Hook, event: TrotlineEvent): HookExplanation['dedup'] {
+function dedupOf({ spec: { source, dedup, group } }: Hook, event: TrotlineEvent): HookExplanation['dedup'] {
   if (!dedup || dedup.scope === 'none') return null;
-  const entries = dedupKey(source, dedup).map((field) => [field, fieldText(field, event)]);
+  const entries = (group?.by ?? dedupKey(source, dedup)).map((field) => [field, fieldText(field, event)]);
   return { scope: dedup.scope, window: durationText(dedup.window), key: Object.fromEntries(entries) };
 }
 

@@ -41,9 +41,37 @@ export function dedupKey(source: string, dedup: Dedup): readonly string[] {
 }
 
 /** What a hook of this source that says nothing has; null: it answers every event. */
-export function defaultDedup(source: string): Dedup | null {
-  return source === 'kubernetes' ? checkConfig(Dedup, {}).value : null;
+export function defaultDedup({ source, group }: Pick<EventHookSpec, 'source' | 'group'>): Dedup | null {
+  return source === 'kubernetes' || group ? checkConfig(Dedup, {}).value : null;
 }
+
+const Group = Type.Object(
+  {
+    by: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'Fields whose values make one incident of many events. Names of objects count with their namespace.',
+    }),
+    wait: Duration({
+      default: '10s',
+      description: 'How long the first waits for the others before the actions start.',
+    }),
+    limit: Type.Optional(
+      Type.Object(
+        {
+          incidents: Type.Integer({ minimum: 1, description: 'So many incidents of this hook in the whole cluster.' }),
+          per: Duration({ minimum: '1s', description: 'In so long.' }),
+        },
+        { ...closed, description: 'Events that would begin another are dropped (incident-limit). Default: no limit.' },
+      ),
+    ),
+  },
+  {
+    ...closed,
+    description:
+      'Storm control: events that one fault made are one incident, and the actions are given the list of the affected. Needs dedup scope cluster.',
+  },
+);
+export type Group = Infer<typeof Group>;
 
 const Limit = Type.Object(
   {
@@ -90,6 +118,7 @@ export const EventHookSpec = Type.Object(
       description: 'audit: route and record what would have happened, never act.',
     }),
     dedup: Type.Optional(Dedup),
+    group: Type.Optional(Group),
     limit: Type.Optional(Limit),
     giveUpAfter: Duration({
       default: '15m',

@@ -46,11 +46,12 @@ export function checkHookSpec(input: unknown, form: HookForm, vocabulary: Vocabu
     checkCondition('condition', part.condition, compileCondition, issues, warnings);
   if (typeof part.cel === 'string' && part.cel !== '')
     checkCondition('cel', part.cel, vocabulary.cel ?? noCel, issues, warnings);
-  if (isObject(part.dedup)) checkDedupKey(listOf(part.dedup.key), issues);
+  if (isObject(part.dedup)) checkFields(listOf(part.dedup.key), '/dedup/key', issues);
+  if (isObject(part.group)) checkGroup(part.group, part, issues);
   const actions = listOf(part.actions).map((action, index) => checkAction(action, index, form, vocabulary, issues));
 
   if (value === null || issues.length > 0) return { spec: null, issues, warnings };
-  const dedup = value.dedup ?? defaultDedup(value.source);
+  const dedup = value.dedup ?? defaultDedup(value);
   const spec = { ...value, eventTypes, ...(dedup ? { dedup } : {}), actions };
   return { spec: deepFreeze(spec), issues, warnings };
 }
@@ -147,15 +148,34 @@ function checkCondition(
   }
 }
 
-/** What a deduplication key may name beside the fields of conditions. */
+/** What a key may name beside the fields of conditions. */
 const IDENTITY = ['node', 'type', 'subject'];
 
-function checkDedupKey(key: readonly unknown[], issues: Placed[]): void {
+function checkFields(key: readonly unknown[], path: string, issues: Placed[]): void {
   for (const [index, field] of key.entries()) {
     if (typeof field !== 'string' || IDENTITY.includes(field) || FIELDS.has(field)) continue;
     const message = `unknown field "${field}"${didYouMean(field, [...IDENTITY, ...FIELDS.keys()])}`;
-    issues.push({ path: `/dedup/key/${index}`, message, expected: 'node, type, subject or a field of conditions' });
+    issues.push({ path: `${path}/${index}`, message, expected: 'node, type, subject or a field of conditions' });
   }
+}
+
+/** A group is a claim of the whole cluster by another key, which many events ask for at a time. */
+function checkGroup(
+  { by }: { readonly by?: unknown },
+  { dedup, run }: { readonly dedup?: unknown; readonly run?: unknown },
+  issues: Placed[],
+): void {
+  checkFields(listOf(by), '/group/by', issues);
+  const { key, scope }: { key?: unknown; scope?: unknown } = isObject(dedup) ? dedup : {};
+  if (key !== undefined)
+    issues.push({
+      path: '/dedup/key',
+      message: 'excludes group',
+      expected: '`group.by` alone says what one incident is',
+    });
+  if (scope !== undefined && scope !== 'cluster')
+    issues.push({ path: '/dedup/scope', message: `${JSON.stringify(scope)} excludes group`, expected: 'cluster' });
+  if (run === 'sync') issues.push({ path: '/run', message: '"sync" excludes group', expected: 'async' });
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -29,6 +29,14 @@ export {
   WatchResponse,
 } from './gen/trotline/v1/config.ts';
 export {
+  type EndResponse,
+  GroupServiceClient,
+  type GroupServiceServer,
+  GroupServiceService,
+  type JoinResponse,
+  type MembersResponse,
+} from './gen/trotline/v1/group.ts';
+export {
   PublishRequest,
   PublishResponse,
   ReportServiceClient,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 
-import { type ClientDuplexStream, type ClientOptions, Metadata } from '@grpc/grpc-js';
+import { type ClientDuplexStream, type ClientOptions, Metadata, type ServiceError } from '@grpc/grpc-js';
 
 import { AppError, type Clock, errorText, type Log } from '#core';
 
@@ -23,6 +23,22 @@ export interface StreamHandlers<Request, Response> {
   readonly onMessage: (message: Response) => void;
   /** The stream ended; another try follows. Called once per opened stream. */
   readonly onLost: (reason: string) => void;
+}
+
+/** As long as a claim may stay unanswered before the control plane counts as away. */
+const DEADLINE_MS = 2000;
+
+type Answer<Response> = (error: ServiceError | null, response: Response) => void;
+
+/** One question to the control plane, one answer; rejects after 2 s, and at once where there is no connection. */
+export function unary<Response>(
+  call: (metadata: Metadata, options: { readonly deadline: number }, answer: Answer<Response>) => unknown,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    call(new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) =>
+      error ? reject(error) : resolve(response),
+    );
+  });
 }
 
 /** One stream to the control plane that is opened again whenever it ends. */

@@ -26,6 +26,7 @@ import { ConfigClient } from './config-client.ts';
 import type { SidecarOptions } from './config.ts';
 import { DataLock } from './data-lock.ts';
 import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
+import { Groups } from './groups.ts';
 import { HookLoader } from './hooks/hook-loader.ts';
 import { HookSet } from './hooks/hook-set.ts';
 import { Journal } from './journal/journal.ts';
@@ -83,12 +84,14 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   };
   const client = new ClaimClient({ channel, sidecarId, clock, log, onBack });
   const claims = new Claims(client, nodeClaims, clock);
+  const groups = new Groups(channel, clock, log);
   const hosts: SourceHost[] = [];
   const ledger = (): Ledger => ledgerOf(journal, pipeline, hosts);
   const reporter = new Reporter({ channel, sidecarId, node: options.node, journal, clock, log, ledger });
   const hooks = new HookSet({
     journal,
     claims,
+    groups,
     places: new Places(),
     clock,
     bootClock,
@@ -129,6 +132,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('data', new DataLock({ data: options.data, clock, log }));
   supervisor.add('journal', journaling(journal, nodeClaims, pipeline, parts));
   supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
+  supervisor.add('groups', groups);
   supervisor.add('reports', reporter);
   supervisor.add('programs', programs);
   supervisor.add('fetch', { stop: () => fetch.close() });

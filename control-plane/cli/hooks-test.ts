@@ -122,7 +122,7 @@ function treeLines({ text: condition, value, actual, children }: Explanation, in
   return [own, ...children.flatMap((child) => treeLines(child, `${indent}   `))];
 }
 
-function thenText({ actions, limit, dedup, mode }: HookExplanation): string {
+function thenText({ actions, limit, dedup, groupWait, mode }: HookExplanation): string {
   const acts = actions.map(({ type, what }) => `${type} ${what}`.trim()).join(' and ');
   const key = dedup
     ? Object.entries(dedup.key)
@@ -132,6 +132,7 @@ function thenText({ actions, limit, dedup, mode }: HookExplanation): string {
   return [
     mode === 'audit' ? `nothing (audit), else ${acts}` : acts,
     limit === null ? 'no limit' : `at most ${limit} on a node`,
+    ...(groupWait === null ? [] : [`all of one incident at once, ${groupWait} after the first`]),
     dedup ? `once per ${dedup.window} in the ${dedup.scope} for ${key}` : 'no deduplication',
   ].join(', ');
 }

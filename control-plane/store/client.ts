@@ -67,6 +67,11 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
     },
     // As short as `claim`, so that the answers of both arrive in the order of the store.
     forgetWaiters: async (holder) => write().call('forgetWaiters', holder),
+    join: async (joining) => write().call('join', joining),
+    members: async (key) => write().call('members', key),
+    async endIncident(key, windowMs) {
+      await write().call('endIncident', { key, windowMs });
+    },
     async report(sidecarId, node, batch) {
       const stored = await write().call('report', { sidecarId, node, batch });
       pending.update(batch);

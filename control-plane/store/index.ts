@@ -8,6 +8,8 @@ export type {
   EventSummary,
   HookOutcome,
   HookStats,
+  Joining,
+  Members,
   NodeLedger,
   Override,
   Store,

@@ -9,6 +9,8 @@ import type {
   EventQuery,
   EventSummary,
   HookStats,
+  Joining,
+  Members,
   NodeLedger,
   Override,
 } from './types.ts';
@@ -52,6 +54,9 @@ export interface StatsResetRequest {
 export interface WriterCalls {
   claim: Call<ClaimCall, ClaimResponseOf[]>;
   forgetWaiters: Call<string, void>;
+  join: Call<Joining, boolean>;
+  members: Call<string, Members>;
+  endIncident: Call<{ readonly key: string; readonly windowMs: number }, null>;
   report: Call<ReportRequest, number>;
   setOverride: Call<OverrideRequest, null>;
   resetStats: Call<StatsResetRequest, HookStats[]>;

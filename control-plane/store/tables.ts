@@ -52,6 +52,14 @@ const STEPS: readonly string[] = [
    CREATE TABLE durations (
      hook TEXT NOT NULL, node TEXT NOT NULL, newest BLOB NOT NULL, PRIMARY KEY (hook, node)
    ) STRICT;`,
+  `CREATE TABLE incidents (
+     key TEXT PRIMARY KEY, members INTEGER NOT NULL, ends_ms REAL NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE members (
+     key TEXT NOT NULL, member TEXT NOT NULL, joined_ms REAL NOT NULL, PRIMARY KEY (key, member)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE openings (hook TEXT NOT NULL, opened_ms REAL NOT NULL, until_ms REAL NOT NULL) STRICT;
+   CREATE INDEX openings_by_hook ON openings (hook, opened_ms);`,
 ];
 
 /** Brings the schema to this program's version. Refuses a file of a newer program and a database that is not a store. */

@@ -7,6 +7,23 @@ export interface ClaimResponseOf {
   readonly response: Uint8Array;
 }
 
+/** A member of an incident (`spec.group` of a hook). */
+export interface Joining {
+  /** The claim's. */
+  readonly key: string;
+  readonly hook: string;
+  /** One line; the same line is the same member. */
+  readonly member: string;
+  /** Null: the hook may open any number of incidents. */
+  readonly limit: { readonly incidents: number; readonly perMs: number } | null;
+}
+
+export interface Members {
+  readonly count: number;
+  /** The first, in the order they joined. */
+  readonly members: readonly string[];
+}
+
 /** The one store; everything it resolves is durable against kill -9. STORE_FAILED: nothing of the call is stored. */
 export interface Store extends Component {
   /**
@@ -21,6 +38,12 @@ export interface Store extends Component {
   onClaimsReset(listener: () => void): void;
   /** A sidecar's claim stream ended. Answers for it that follow are for what it asks from then on. */
   forgetWaiters(holder: string): Promise<void>;
+  /** Makes it a member of the open incident, or of a new one; false: the hook has opened as many as it may. */
+  join(joining: Joining): Promise<boolean>;
+  /** Of the open incident of this key. */
+  members(key: string): Promise<Members>;
+  /** The incident is answered and ends with the window that opens now. */
+  endIncident(key: string, windowMs: number): Promise<void>;
   /**
    * Idempotent by sequence; resolves with the sequence up to which everything is stored. Rejects with MESSAGE_INVALID,
    * nothing stored: a hole in the sequence, or an outcome whose event is neither in the batch nor stored.

@@ -5,6 +5,7 @@ import { decodeClaimOperations } from '#proto';
 import { responsesTo } from './claim-responses.ts';
 import { createClaimStore } from './claim-store.ts';
 import { openWriter } from './database.ts';
+import { createGroups } from './groups.ts';
 import { createHistoryWriter } from './history.ts';
 import { createLedgerWriter, newOutcomes } from './ledger.ts';
 import {
@@ -26,14 +27,20 @@ type Request = RequestOf<WriterCalls>;
 
 serve(({ path, retention }, say) => {
   const { database, close } = openWriter(path);
-  const claims = createClaimStore(database, storeClock());
+  const now = storeClock();
+  const claims = createClaimStore(database, now);
+  const groups = createGroups(database, now);
   const history = createHistoryWriter(database, Date.now);
   const addStats = createStatsWriter(database);
   const resetStats = createStatsReset(database, Date.now);
   const ledger = createLedgerWriter(database, Date.now);
   const setOverride = createOverrideWriter(database, Date.now);
   const transactions = createTransactions(database, claims, say);
-  const prune = createRetention(database, retention, Date.now);
+  const pruneHistory = createRetention(database, retention, Date.now);
+  const prune = (): boolean => {
+    groups.prune();
+    return pruneHistory();
+  };
   const endUpkeep = startUpkeep({ transactions, claims, prune, pruneEveryMs: retention.everyMs, say });
 
   const report = ({ sidecarId, node, batch }: ReportRequest): number => {
@@ -61,6 +68,12 @@ serve(({ path, retention }, say) => {
         return claim(id, asked.request);
       case 'forgetWaiters':
         return { id, value: claims.forgetWaiters(asked.request) };
+      case 'join':
+        return transactions.alone(id, () => groups.join(asked.request));
+      case 'members':
+        return { id, value: groups.members(asked.request) };
+      case 'endIncident':
+        return transactions.alone(id, () => groups.end(asked.request));
       case 'report':
         return transactions.alone(id, () => report(asked.request));
       case 'setOverride':

@@ -2,6 +2,7 @@ import type { Action, AttemptRecord, Clock, Component, Log } from '#core';
 
 import type { BootClock } from '../boottime.ts';
 import type { Claims } from '../claims/claims.ts';
+import type { Groups } from '../groups.ts';
 import type { Entry } from '../journal/entry.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Places } from '../places.ts';
@@ -25,6 +26,7 @@ export interface HookRuntime extends RoutedHook, Component {
 export interface RunnerDeps {
   readonly journal: Journal;
   readonly claims: Pick<Claims, 'claim'>;
+  readonly groups: Pick<Groups, 'join'>;
   readonly places: Places;
   readonly clock: Clock;
   readonly bootClock: BootClock;

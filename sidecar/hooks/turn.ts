@@ -11,9 +11,11 @@ import {
 
 import { age } from '../boottime.ts';
 import type { Claimed, Grant } from '../claims/claims.ts';
+import type { Membership } from '../groups.ts';
 import type { Entry } from '../journal/entry.ts';
 import { underBoth, within } from '../waiting.ts';
 import { interrupted } from './attempt.ts';
+import { withAffected } from './grouping.ts';
 import type { Limiter } from './limiter.ts';
 import { type ActionEnd, finalOf, jittered, outcomeOf, roundsOf, runRound } from './round.ts';
 import type { HookRuntime, RunnerDeps } from './runtime.ts';
@@ -81,7 +83,23 @@ export function timeLeft({
   return runtime.hook.spec.giveUpAfter - age(entry.at, entry.bootId, bootClock.moment(), bootClock.bootId);
 }
 
+/** What is one of many is told before it waits for anything, so that whoever answers knows of it. */
 async function begin(options: TurnOptions, leftMs: number): Promise<Later | null> {
+  const { deps, runtime, entry, quit } = options;
+  if (!runtime.hook.spec.group) return tryClaim(options, leftMs, null);
+  const event = await deps.journal.event(entry);
+  const member = await within(deps.clock, leftMs, quit, (signal) => deps.groups.join(runtime.hook, event, signal));
+  if (!member) return expire(options, 'waited for the control plane');
+  try {
+    if (member.limited && entry.attempts.length === 0)
+      return await finish(deps, entry, 'dropped', { reason: 'incident-limit' });
+    return await tryClaim(options, Math.max(0, timeLeft(options)), member);
+  } finally {
+    member.leave();
+  }
+}
+
+async function tryClaim(options: TurnOptions, leftMs: number, member: Membership | null): Promise<Later | null> {
   const { deps, runtime, limiter, entry, quit } = options;
   const giveBack = limiter ? await within(deps.clock, leftMs, quit, (signal) => limiter.take(signal)) : nothing;
   if (!giveBack) return expire(options, 'waited for its limit');
@@ -95,8 +113,8 @@ async function begin(options: TurnOptions, leftMs: number): Promise<Later | null
     if (claimed?.kind !== 'granted') giveBack();
   }
   if (!claimed) return expire(options, 'waited for its key');
-  if (claimed.kind === 'granted') return act(options, event, claimed);
-  if (claimed.kind === 'done') return finish(deps, entry, 'deduplicated');
+  if (claimed.kind === 'granted') return act(options, event, claimed, member);
+  if (claimed.kind === 'done') return finish(deps, entry, member ? 'grouped' : 'deduplicated');
   return finish(deps, entry, 'dropped', { reason: claimed.reason, uncoordinated: true });
 }
 
@@ -139,8 +157,15 @@ async function claim(
   }
 }
 
-async function act(options: TurnOptions, event: TrotlineEvent, grant: Grant): Promise<Later | null> {
+async function act(
+  options: TurnOptions,
+  given: TrotlineEvent,
+  grant: Grant,
+  member: Membership | null,
+): Promise<Later | null> {
   const { deps, runtime, entry, quit, stop } = options;
+  const event = member ? await gathered(options, given, grant, member) : given;
+  if (!event) return { waitsFor: 'its key', pauseMs: 0 };
   const { journal, places, clock, log, onProgress } = deps;
   const attempts = [...entry.attempts];
   const leftMs = (): number => timeLeft(options);
@@ -160,12 +185,28 @@ async function act(options: TurnOptions, event: TrotlineEvent, grant: Grant): Pr
     });
   const ends = await (grant.fence === 0 ? round(stop) : underBoth(stop, grant.lost, round));
   const pending = ends.filter((end) => typeof end !== 'string');
-  if (pending.length === 0 || leftMs() <= 0) return conclude(options, grant, ends, attempts);
+  if (pending.length === 0 || leftMs() <= 0) return conclude(options, grant, ends, attempts, member);
   await grant.release();
   quit.throwIfAborted();
   const asked = Math.max(...pending.map(({ afterMs }) => afterMs));
   const doubled = jittered(FIRST_PAUSE_MS * 2 ** (roundsOf(attempts) - 1));
   return { waitsFor: reasonOf(attempts), pauseMs: Math.max(asked, Math.min(doubled, LAST_PAUSE_MS)) };
+}
+
+/** The event with all that are affected; null: the key was lost while it waited for them. */
+async function gathered(
+  options: TurnOptions,
+  event: TrotlineEvent,
+  grant: Grant,
+  member: Membership,
+): Promise<TrotlineEvent | null> {
+  let told: TrotlineEvent | null = null;
+  try {
+    told = await withAffected(options, event, grant, member);
+  } finally {
+    if (!told) await grant.release();
+  }
+  return told;
 }
 
 /** Opens the window that the ends deserve, then ends the entry with the worst of them. */
@@ -174,8 +215,10 @@ async function conclude(
   grant: Grant,
   ends: readonly ActionEnd[],
   attempts: readonly AttemptRecord[],
+  member: Membership | null = null,
 ): Promise<null> {
   const windowMs = runtime.hook.spec.dedup?.window ?? DEFAULT_WINDOW_MS;
+  if (member && (ends.includes('delivered') || ends.includes('rejected'))) await member.answered(windowMs);
   let told = true;
   if (ends.includes('delivered')) told = await grant.complete(windowMs);
   else if (ends.includes('rejected')) told = await grant.complete(Math.min(windowMs, REJECTED_WINDOW_MS));

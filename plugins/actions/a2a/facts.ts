@@ -3,6 +3,7 @@ import { type Placeholder, type TrotlineEvent } from '#core';
 
 const MAX_NAME = 253;
 const MAX_MESSAGE = 4096;
+const MAX_MEMBER = 512;
 /** Control characters, what turns the direction of text, line separators, and lone halves of characters. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
 /** Names and times: nothing that could be a sentence. */
@@ -17,6 +18,8 @@ export interface Facts {
   readonly message: string;
   /** RFC 3339. */
   readonly time: string;
+  /** Of a hook with `group`: all that are affected, the first of them by name. Null: the event alone. */
+  readonly affected: { readonly count: number; readonly members: readonly string[] } | null;
 }
 
 export function factsOf(event: TrotlineEvent): Facts {
@@ -27,7 +30,15 @@ export function factsOf(event: TrotlineEvent): Facts {
     reason: clean(attribute(event, 'reason'), MAX_NAME),
     message: clean(attribute(event, 'message'), MAX_MESSAGE),
     time: new Date(event.time).toISOString().replace('.000Z', 'Z'),
+    affected: affectedOf(event),
   };
+}
+
+function affectedOf({ attributes }: TrotlineEvent): Facts['affected'] {
+  const count = Number(attributes['group.count'] ?? 0);
+  if (count <= 1) return null;
+  const members = String(attributes['group.members'] ?? '').split('\n');
+  return { count, members: members.map((member) => clean(member, MAX_MEMBER)) };
 }
 
 /** Marks text of others as data. The marker holds a word of which no text inside can have a copy. */

@@ -14,6 +14,7 @@ import type {
   EventQuery,
   EventSummary,
   HookStats,
+  Members,
   NodeLedger,
   Override,
   Store,
@@ -57,6 +58,13 @@ export class FakeStore implements Store {
   onClaimAnswers(): void {}
   onClaimsReset(): void {}
   async forgetWaiters(): Promise<void> {}
+  async join(): Promise<boolean> {
+    return true;
+  }
+  async members(): Promise<Members> {
+    return { count: 0, members: [] };
+  }
+  async endIncident(): Promise<void> {}
   async report(): Promise<number> {
     return 0;
   }

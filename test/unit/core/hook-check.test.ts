@@ -45,6 +45,11 @@ describe('checking a spec', () => {
       ['/dedup/key/1 unknown field "interfce"; did you mean "interface"?'],
     ],
     [{ dedup: { window: '10ms' } }, ['/dedup/window must be at least 1s']],
+    [{ group: { by: ['ownr'] } }, ['/group/by/0 unknown field "ownr"; did you mean "owner"?']],
+    [
+      { group: { by: ['owner'] }, dedup: { key: ['name'], scope: 'node' }, run: 'sync' },
+      ['/dedup/key excludes group', '/dedup/scope "node" excludes group', '/run "sync" excludes group'],
+    ],
     [{ limit: { count: 0 } }, ['/limit/per is required', '/limit/count must be >= 1']],
     [
       { actions: [{ type: 'script', config: { script: 'echo' } }] },

@@ -55,6 +55,7 @@ export async function bench(options: { folder?: string } = {}) {
   const set = new HookSet({
     journal,
     claims,
+    groups: { join: () => Promise.reject(new Error('no hook of these tests has a group')) },
     places: new Places(),
     clock,
     bootClock,
