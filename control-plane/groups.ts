@@ -14,20 +14,19 @@ export function createGroupService(store: Store, log: Log): GrpcService {
   const answering =
     <Request, Response>(answer: (request: Request) => Promise<Response>) =>
     ({ request }: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
-      answer(request).then(
-        (response) => reply(null, response),
-        (error: unknown) => reply(statusOf(error, log)),
-      );
+      Promise.resolve(request)
+        .then(answer)
+        .then(
+          (response) => reply(null, response),
+          (error: unknown) => reply(statusOf(error, log)),
+        );
     };
   const handlers: GroupServiceServer = {
-    join: answering(async ({ key, hook, member, incidents, perMs }) => {
-      if (key === '' || hook === '' || member === '' || member.length > LONGEST_MEMBER)
-        throw new AppError(
-          'MESSAGE_INVALID',
-          `a member needs key, hook and a line of 1 to ${LONGEST_MEMBER} characters`,
-        );
+    join: answering(({ key, budget, member, incidents, perMs }) => {
+      if (key === '' || budget === '' || member === '' || member.length > LONGEST_MEMBER)
+        throw new AppError('MESSAGE_INVALID', `needs key, budget and a member of 1 to ${LONGEST_MEMBER} characters`);
       const limit = incidents === 0n ? null : { incidents: Number(incidents), perMs: Number(perMs) };
-      return { limited: !(await store.join({ key, hook, member, limit })) };
+      return store.join({ key, budget, member, limit });
     }),
     members: answering(async ({ key }) => {
       const { count, members } = await store.members(key);

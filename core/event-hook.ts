@@ -73,6 +73,26 @@ const Group = Type.Object(
 );
 export type Group = Infer<typeof Group>;
 
+const Loop = Type.Object(
+  {
+    depth: Type.Integer({ default: 3, minimum: 1, maximum: 1000, description: 'So many answers.' }),
+    per: Duration({ default: '1h', minimum: '1s', description: 'In so long.' }),
+  },
+  {
+    ...closed,
+    description:
+      'How often the hook answers what follows from changes by agents (events with `depth`), for each owner in the whole cluster; then it is dropped (loop). Default: what is written here.',
+  },
+);
+export type Loop = Infer<typeof Loop>;
+
+/** What a hook that says nothing has. */
+const DEFAULT_LOOP: Loop = { depth: 3, per: 3_600_000 };
+
+export function loopOf({ loop }: EventHookSpec): Loop {
+  return loop ?? DEFAULT_LOOP;
+}
+
 const Limit = Type.Object(
   {
     count: Type.Integer({ minimum: 1, description: 'So many events.' }),
@@ -119,6 +139,7 @@ export const EventHookSpec = Type.Object(
     }),
     dedup: Type.Optional(Dedup),
     group: Type.Optional(Group),
+    loop: Type.Optional(Loop),
     limit: Type.Optional(Limit),
     giveUpAfter: Duration({
       default: '15m',

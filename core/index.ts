@@ -37,6 +37,7 @@ export {
   type HookForm,
   hookId,
   isHookForm,
+  loopOf,
   type Origin,
   OWN_NAMESPACE,
   whenUncoordinated,

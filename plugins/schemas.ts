@@ -18,6 +18,7 @@ export const vocabulary: Vocabulary = {
     ['netlink', netlink],
     // The sidecar's own word: what it could not take in while its disk was full or failing.
     ['journal', ['journal.lost']],
+    ['hooks', ['hooks.loop-cut']],
   ]),
 };
 

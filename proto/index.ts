@@ -33,6 +33,7 @@ export {
   GroupServiceClient,
   type GroupServiceServer,
   GroupServiceService,
+  type JoinRequest,
   type JoinResponse,
   type MembersResponse,
 } from './gen/trotline/v1/group.ts';

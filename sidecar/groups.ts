@@ -1,6 +1,21 @@
 /** Which events are one incident: told to the control plane, which knows those of all nodes (`spec.group`). */
-import { type Clock, errorText, type Hook, hookId, type Log, type TrotlineEvent, whenUncoordinated } from '#core';
-import { type EndResponse, GroupServiceClient, type JoinResponse, type MembersResponse } from '#proto';
+import {
+  type Clock,
+  errorText,
+  type Hook,
+  hookId,
+  type Log,
+  loopOf,
+  type TrotlineEvent,
+  whenUncoordinated,
+} from '#core';
+import {
+  type EndResponse,
+  GroupServiceClient,
+  type JoinRequest,
+  type JoinResponse,
+  type MembersResponse,
+} from '#proto';
 
 import type { Channel } from './channel.ts';
 import { CHANNEL_OPTIONS, unary } from './control-link.ts';
@@ -20,8 +35,10 @@ export interface Affected {
 
 /** One event of this sidecar in its incident. */
 export interface Membership {
-  /** The hook has opened as many incidents as it may, and this would be another. */
+  /** It would have begun one incident more than there may be. */
   readonly limited: boolean;
+  /** Incidents within the limit's time, this one included; 0: no limit, or the control plane did not say. */
+  readonly opened: number;
   /** Monotonic. */
   readonly joinedAt: number;
   /** All that are in the incident by now, of all nodes; while the control plane is away, those of this one. */
@@ -50,15 +67,34 @@ export class Groups {
     return Promise.resolve();
   }
 
-  /** Rejects only with the signal's reason: hooks that wait for an absent control plane wait here. */
-  async join(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Membership> {
-    const key = claimKey(hook, event);
-    const member = memberOf(event);
+  /** As one of many (`spec.group`). Rejects only with the signal's reason: hooks that wait for an absent control plane wait here. */
+  join(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Membership> {
+    const { limit } = hook.spec.group ?? {};
+    const joining = { key: claimKey(hook, event), budget: hookId(hook), member: memberOf(event) };
+    return this.#join(
+      hook,
+      { ...joining, incidents: BigInt(limit?.incidents ?? 0), perMs: BigInt(limit?.per ?? 0) },
+      signal,
+    );
+  }
+
+  /** As a consequence of what an agent changed (`spec.loop`). Rejects as `join`. */
+  joinLoop(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Membership> {
+    const { depth, per } = loopOf(hook.spec);
+    const scope = hook.spec.dedup?.scope ?? 'none';
+    const incident = scope === 'none' ? event.id : claimKey(hook, event);
+    const joining = { key: `loop ${incident}`, budget: loopName(hook, event), member: memberOf(event) };
+    return this.#join(hook, { ...joining, incidents: BigInt(depth), perMs: BigInt(per) }, signal);
+  }
+
+  async #join(hook: Hook, joining: JoinRequest, signal: AbortSignal): Promise<Membership> {
+    const { key, member } = joining;
     const leave = this.#enter(key, member);
     try {
-      const limited = await this.#told(hook, key, member, signal);
+      const { limited, opened } = await this.#told(hook, joining, signal);
       return {
         limited,
+        opened,
         joinedAt: this.#clock.monotonic(),
         affected: () => this.#affected(key),
         answered: (windowMs) => this.#answered(key, windowMs),
@@ -70,22 +106,13 @@ export class Groups {
     }
   }
 
-  async #told(hook: Hook, key: string, member: string, signal: AbortSignal): Promise<boolean> {
-    const { limit } = hook.spec.group ?? {};
-    const request = {
-      key,
-      hook: hookId(hook),
-      member,
-      incidents: BigInt(limit?.incidents ?? 0),
-      perMs: BigInt(limit?.per ?? 0),
-    };
+  async #told(hook: Hook, joining: JoinRequest, signal: AbortSignal): Promise<JoinResponse> {
     for (;;) {
       try {
-        const { limited } = await unary<JoinResponse>((...call) => this.#service.join(request, ...call));
-        return limited;
+        return await unary<JoinResponse>((...call) => this.#service.join(joining, ...call));
       } catch (error) {
         this.#log.debug({ hook: hookId(hook), error: errorText(error) }, 'incident not joined');
-        if (whenUncoordinated(hook) !== 'wait') return false;
+        if (whenUncoordinated(hook) !== 'wait') return { limited: false, opened: 0 };
         await this.#clock.sleep(PAUSE_MS, signal);
       }
     }
@@ -120,6 +147,11 @@ export class Groups {
       if (members.size === 0 && this.#own.get(key) === members) this.#own.delete(key);
     };
   }
+}
+
+/** Whose consequences are counted together. */
+function loopName(hook: Hook, { namespace, attributes, subject }: TrotlineEvent): string {
+  return `${hookId(hook)} loop of ${namespace}/${String(attributes.owner ?? subject)}`;
 }
 
 /** For people and agents, in one line; what happened to the same thing again is the same member. */

@@ -50,6 +50,9 @@ export interface Intake extends Pick<SourceContext, 'emit' | 'lost'> {
   end(how: 'stopped' | 'failed'): void;
 }
 
+/** What the sidecar itself says. */
+export type Word = Pick<EventDraft, 'type' | 'subject' | 'namespace' | 'attributes'>;
+
 export interface PipelineDeps {
   readonly node: string;
   readonly journal: Journal;
@@ -66,8 +69,8 @@ export class Pipeline {
   readonly #closed = new AbortController();
   /** Matched events that the journal did not take, by reason, and not told of yet. */
   readonly #untaken = new Map<string, number>();
-  /** The pipeline as a source of its own, from the first loss on. */
-  #own: Life | null = null;
+  /** The sidecar as a source of its own, by what it speaks of, from its first word on. */
+  readonly #own = new Map<string, Life>();
   /** The sources' counts changed since they were last written down. */
   #dirty = false;
 
@@ -108,20 +111,25 @@ export class Pipeline {
   /** A full disk is an event of its own, with a count, as soon as it can be journaled (design section 7.1). */
   async tellUntaken(): Promise<void> {
     if (this.#untaken.size === 0 || this.#deps.journal.refusing !== null) return;
-    const life = (this.#own ??= this.#begin('journal'));
-    const drafts = [...this.#untaken].map(([reason, count]): EventDraft => ({
+    const words = [...this.#untaken].map(([reason, count]): Word => ({
       type: 'journal.lost',
       subject: `${count} events lost`,
-      time: this.#deps.clock.now(),
-      sequence: ++life.sequence,
-      synthetic: true,
-      interface: '',
       namespace: '',
-      messageType: 0,
-      eventType: 0,
       attributes: { 'journal.lost': count, 'journal.reason': reason },
     }));
     this.#untaken.clear();
+    await this.say('journal', words);
+  }
+
+  /** What the sidecar has to tell of itself, as events of a source of that name. */
+  async say(source: string, words: readonly Word[]): Promise<void> {
+    const life = this.#own.get(source) ?? this.#begin(source);
+    this.#own.set(source, life);
+    const place = { interface: '', messageType: 0, eventType: 0 };
+    const time = this.#deps.clock.now();
+    const drafts = words.map((word): EventDraft => {
+      return { ...place, ...word, time, sequence: ++life.sequence, synthetic: true };
+    });
     await this.#emit(life, drafts);
   }
 

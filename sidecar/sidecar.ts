@@ -27,6 +27,7 @@ import type { SidecarOptions } from './config.ts';
 import { DataLock } from './data-lock.ts';
 import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
 import { Groups } from './groups.ts';
+import { Loops } from './hooks/loops.ts';
 import { HookLoader } from './hooks/hook-loader.ts';
 import { HookSet } from './hooks/hook-set.ts';
 import { Journal } from './journal/journal.ts';
@@ -98,8 +99,10 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     log,
     onFinal: reporter.notify,
     onProgress: reporter.progress,
+    onLoop: (hook, event, depth) => loops.cut(hook, event, depth),
   });
   const pipeline = new Pipeline({ node: options.node, journal, hooks, clock, bootClock, log });
+  const loops = new Loops(pipeline, clock, log);
   const fetch = createGuardedFetch(policy);
   const programs = new ProgramHost({
     lockFile: join(options.data, 'spawner.lock'),

@@ -1,9 +1,11 @@
 /** Incidents of many events: who belongs to them, and how many a hook has opened (`spec.group`). */
 import type { DatabaseSync } from 'node:sqlite';
 
+import { durationText } from '#core';
+
 import { createAuditWriter } from './overrides.ts';
-import { integer, text } from './rows.ts';
-import type { Joining, Members } from './types.ts';
+import { integer, numberOrNull, text } from './rows.ts';
+import type { Joined, Joining, Members } from './types.ts';
 
 /** How long an incident that nobody answered takes members. */
 const UNANSWERED_MS = 3_600_000;
@@ -12,8 +14,8 @@ const MOST_KEPT = 1_000;
 const MOST_TOLD = 100;
 
 export interface Groups {
-  /** Inside a transaction. False: the hook has opened as many incidents as it may. */
-  join(joining: Joining): boolean;
+  /** Inside a transaction. */
+  join(joining: Joining): Joined;
   members(key: string): Members;
   /** Inside a transaction. */
   end(incident: { readonly key: string; readonly windowMs: number }): null;
@@ -30,9 +32,9 @@ export function createGroups(database: DatabaseSync, now: () => number): Groups 
   const add = database.prepare('INSERT OR IGNORE INTO members (key, member, joined_ms) VALUES (?, ?, ?)');
   const forget = database.prepare('DELETE FROM members WHERE key = ?');
   const list = database.prepare('SELECT member FROM members WHERE key = ? ORDER BY joined_ms, member LIMIT ?');
-  const note = database.prepare('INSERT INTO openings (hook, opened_ms, until_ms) VALUES (?, ?, ?)');
+  const note = database.prepare('INSERT INTO openings (budget, opened_ms, until_ms) VALUES (?, ?, ?)');
   const opened = database.prepare(
-    'SELECT count(*) AS count, min(opened_ms) AS first FROM openings WHERE hook = ? AND opened_ms > ?',
+    'SELECT count(*) AS count, min(opened_ms) AS first FROM openings WHERE budget = ? AND opened_ms > ?',
   );
   const endMembers = database.prepare(
     'DELETE FROM members WHERE key IN (SELECT key FROM incidents WHERE ends_ms <= ?)',
@@ -40,34 +42,44 @@ export function createGroups(database: DatabaseSync, now: () => number): Groups 
   const endIncidents = database.prepare('DELETE FROM incidents WHERE ends_ms <= ?');
   const endOpenings = database.prepare('DELETE FROM openings WHERE until_ms <= ?');
   const audit = createAuditWriter(database, Date.now);
-  /** By hook: until when its limit was said. */
+  /** By budget: until when its limit was said. */
   const said = new Map<string, number>();
 
-  const limited = (hook: string, { incidents, perMs }: NonNullable<Joining['limit']>, at: number): boolean => {
-    const found = opened.get(hook, at - perMs) ?? {};
-    if (integer(found, 'count') < incidents) return false;
-    const until = integer(found, 'first') + perMs;
-    if ((said.get(hook) ?? 0) <= at) {
-      const detail = `${incidents} incidents in ${perMs} ms: events that would begin another are dropped until ${new Date(until).toISOString()}`;
-      audit({ who: 'trotline', act: 'incident-limit', subject: hook, detail });
-      said.set(hook, until);
-    }
-    return true;
+  const openedSince = (budget: string, since: number): { count: number; first: number } => {
+    const found = opened.get(budget, since) ?? {};
+    return { count: integer(found, 'count'), first: numberOrNull(found, 'first') ?? 0 };
+  };
+  const say = (
+    budget: string,
+    { incidents, perMs }: NonNullable<Joining['limit']>,
+    at: number,
+    first: number,
+  ): void => {
+    if ((said.get(budget) ?? 0) > at) return;
+    const until = first + perMs;
+    const rule = `${incidents} incidents in ${durationText(perMs)}`;
+    const detail = `${rule}: events that would begin another are dropped until ${new Date(until).toISOString()}`;
+    audit({ who: 'trotline', act: 'incident-limit', subject: budget, detail });
+    said.set(budget, until);
   };
 
   return {
-    join({ key, hook, member, limit }) {
+    join({ key, budget, member, limit }) {
       const at = now();
       const found = find.get(key, at);
-      const members = found ? integer(found, 'members') : 0;
+      const before = limit ? openedSince(budget, at - limit.perMs) : { count: 0, first: 0 };
       if (!found) {
-        if (limit && limited(hook, limit, at)) return false;
+        if (limit && before.count >= limit.incidents) {
+          say(budget, limit, at, before.first);
+          return { limited: true, opened: before.count };
+        }
         forget.run(key);
         open.run(key, at + UNANSWERED_MS);
-        if (limit) note.run(hook, at, at + limit.perMs);
+        if (limit) note.run(budget, at, at + limit.perMs);
       }
+      const members = found ? integer(found, 'members') : 0;
       if (members < MOST_KEPT && add.run(key, member, at).changes > 0) grow.run(key);
-      return true;
+      return { limited: false, opened: before.count + (limit && !found ? 1 : 0) };
     },
     members(key) {
       const found = find.get(key, now());
@@ -83,7 +95,7 @@ export function createGroups(database: DatabaseSync, now: () => number): Groups 
       endMembers.run(at);
       endIncidents.run(at);
       endOpenings.run(at);
-      for (const [hook, until] of said) if (until <= at) said.delete(hook);
+      for (const [budget, until] of said) if (until <= at) said.delete(budget);
     },
   };
 }

@@ -8,6 +8,7 @@ export type {
   EventSummary,
   HookOutcome,
   HookStats,
+  Joined,
   Joining,
   Members,
   NodeLedger,

@@ -9,6 +9,7 @@ import type {
   EventQuery,
   EventSummary,
   HookStats,
+  Joined,
   Joining,
   Members,
   NodeLedger,
@@ -54,7 +55,7 @@ export interface StatsResetRequest {
 export interface WriterCalls {
   claim: Call<ClaimCall, ClaimResponseOf[]>;
   forgetWaiters: Call<string, void>;
-  join: Call<Joining, boolean>;
+  join: Call<Joining, Joined>;
   members: Call<string, Members>;
   endIncident: Call<{ readonly key: string; readonly windowMs: number }, null>;
   report: Call<ReportRequest, number>;

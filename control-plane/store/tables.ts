@@ -58,8 +58,8 @@ const STEPS: readonly string[] = [
    CREATE TABLE members (
      key TEXT NOT NULL, member TEXT NOT NULL, joined_ms REAL NOT NULL, PRIMARY KEY (key, member)
    ) STRICT, WITHOUT ROWID;
-   CREATE TABLE openings (hook TEXT NOT NULL, opened_ms REAL NOT NULL, until_ms REAL NOT NULL) STRICT;
-   CREATE INDEX openings_by_hook ON openings (hook, opened_ms);`,
+   CREATE TABLE openings (budget TEXT NOT NULL, opened_ms REAL NOT NULL, until_ms REAL NOT NULL) STRICT;
+   CREATE INDEX openings_by_budget ON openings (budget, opened_ms);`,
 ];
 
 /** Brings the schema to this program's version. Refuses a file of a newer program and a database that is not a store. */

@@ -11,11 +11,19 @@ export interface ClaimResponseOf {
 export interface Joining {
   /** The claim's. */
   readonly key: string;
-  readonly hook: string;
+  /** What the limit counts. */
+  readonly budget: string;
   /** One line; the same line is the same member. */
   readonly member: string;
-  /** Null: the hook may open any number of incidents. */
+  /** Null: any number of incidents. */
   readonly limit: { readonly incidents: number; readonly perMs: number } | null;
+}
+
+export interface Joined {
+  /** It would have begun one incident more than the limit allows. */
+  readonly limited: boolean;
+  /** Incidents of the budget within the limit's time, this one included; 0 without a limit. */
+  readonly opened: number;
 }
 
 export interface Members {
@@ -38,8 +46,8 @@ export interface Store extends Component {
   onClaimsReset(listener: () => void): void;
   /** A sidecar's claim stream ended. Answers for it that follow are for what it asks from then on. */
   forgetWaiters(holder: string): Promise<void>;
-  /** Makes it a member of the open incident, or of a new one; false: the hook has opened as many as it may. */
-  join(joining: Joining): Promise<boolean>;
+  /** Makes it a member of the open incident, or of a new one. */
+  join(joining: Joining): Promise<Joined>;
   /** Of the open incident of this key. */
   members(key: string): Promise<Members>;
   /** The incident is answered and ends with the window that opens now. */

@@ -8,7 +8,7 @@ export interface Field {
   readonly name: string;
   readonly type: FieldType;
   /** The source whose events have it; `any`: every event; `none`: it parses, and is always absent (nlmon A10.12). */
-  readonly setBy: 'any' | 'netlink' | 'kubernetes' | 'journal' | 'none';
+  readonly setBy: 'any' | 'netlink' | 'kubernetes' | 'journal' | 'hooks' | 'none';
   /** The value, or undefined where the event has none. */
   readonly read: (event: EventFields) => Scalar | undefined;
 }
@@ -66,7 +66,8 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['netlink.resynced', 'netlink', 'number', 'differences'],
   ['', 'kubernetes', 'string', 'kind name uid reason message owner owners labels phase node_name'],
   ['', 'kubernetes', 'string', 'container container_kind container_id image'],
-  ['', 'kubernetes', 'number', 'exit_code signal restart_count restarts'],
+  ['', 'kubernetes', 'string', 'changed_by'],
+  ['', 'kubernetes', 'number', 'exit_code signal restart_count restarts depth'],
   ['', 'kubernetes', 'boolean', 'fault'],
   ['probe', 'kubernetes', 'string', 'kind'],
   ['probe', 'kubernetes', 'boolean', 'unready killed'],
@@ -75,6 +76,8 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['event', 'kubernetes', 'number', 'count'],
   ['journal', 'journal', 'number', 'lost'],
   ['journal', 'journal', 'string', 'reason'],
+  ['hooks', 'hooks', 'string', 'hook owner event'],
+  ['hooks', 'hooks', 'number', 'depth'],
 ];
 
 /** Every field by its name, the basic ones first. */

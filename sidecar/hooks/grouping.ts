@@ -1,10 +1,49 @@
-/** What a hook with `group` does between its claim and its attempts: it waits for the others, and tells of all. */
-import type { TrotlineEvent } from '#core';
+/** What an event has in common with others: it is one of many (`group`), or follows from what an agent changed (`loop`). */
+import { loopOf, type TrotlineEvent } from '#core';
 
 import type { Grant } from '../claims/claims.ts';
 import type { Membership } from '../groups.ts';
 import { underBoth } from '../waiting.ts';
 import type { TurnOptions } from './turn.ts';
+
+export interface Standing {
+  readonly event: TrotlineEvent;
+  readonly group: Membership | null;
+  readonly memberships: readonly Membership[];
+  /** Why the hook does not answer it at all; null: it may. */
+  readonly refused: 'incident-limit' | 'loop' | null;
+}
+
+/** An event that stands alone costs nothing. */
+export function standsAlone({ runtime: { hook } }: Pick<TurnOptions, 'runtime'>, event: TrotlineEvent): boolean {
+  return !hook.spec.group && depthOf(event) === 0;
+}
+
+/** Told before it waits for anything, so that whoever answers knows of it. Rejects with the signal's reason. */
+export async function join(
+  { deps: { groups, onLoop }, runtime: { hook }, entry }: TurnOptions,
+  event: TrotlineEvent,
+  signal: AbortSignal,
+): Promise<Standing> {
+  const depth = depthOf(event);
+  const begun = entry.attempts.length > 0;
+  const loop = depth > 0 ? await groups.joinLoop(hook, event, signal) : null;
+  const memberships = loop ? [loop] : [];
+  if (loop && !begun && (loop.limited || depth > loopOf(hook.spec).depth)) {
+    onLoop(hook, event, Math.max(depth, loop.opened));
+    return { event, group: null, memberships, refused: 'loop' };
+  }
+  // Agents that do not say how deep they are, are counted.
+  const told = loop ? { ...event, attributes: { ...event.attributes, depth: Math.max(depth, loop.opened) } } : event;
+  if (!hook.spec.group) return { event: told, group: null, memberships, refused: null };
+  const group = await groups.join(hook, event, signal);
+  return {
+    event: told,
+    group,
+    memberships: [...memberships, group],
+    refused: group.limited && !begun ? 'incident-limit' : null,
+  };
+}
 
 /**
  * The event with `group.count` and `group.members`, after the hook's `wait`; null: the key was lost meanwhile. Rejects with the
@@ -14,16 +53,20 @@ export async function withAffected(
   { deps: { clock }, runtime, entry, quit }: TurnOptions,
   event: TrotlineEvent,
   grant: Grant,
-  member: Membership,
+  group: Membership,
 ): Promise<TrotlineEvent | null> {
   const wait = entry.attempts.length > 0 ? 0 : (runtime.hook.spec.group?.wait ?? 0);
-  const leftMs = wait - (clock.monotonic() - member.joinedAt);
+  const leftMs = wait - (clock.monotonic() - group.joinedAt);
   if (leftMs > 0)
     await underBoth(quit, grant.lost, (signal) => clock.sleep(leftMs, signal)).catch(() => quit.throwIfAborted());
   if (grant.lost.aborted) return null;
-  const { count, members } = await member.affected();
+  const { count, members } = await group.affected();
   return {
     ...event,
     attributes: { ...event.attributes, 'group.count': count, 'group.members': members.join('\n') },
   };
+}
+
+function depthOf({ attributes: { depth } }: TrotlineEvent): number {
+  return typeof depth === 'number' ? depth : 0;
 }

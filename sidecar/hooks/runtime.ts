@@ -1,4 +1,4 @@
-import type { Action, AttemptRecord, Clock, Component, Log } from '#core';
+import type { Action, AttemptRecord, Clock, Component, Hook, Log, TrotlineEvent } from '#core';
 
 import type { BootClock } from '../boottime.ts';
 import type { Claims } from '../claims/claims.ts';
@@ -26,13 +26,15 @@ export interface HookRuntime extends RoutedHook, Component {
 export interface RunnerDeps {
   readonly journal: Journal;
   readonly claims: Pick<Claims, 'claim'>;
-  readonly groups: Pick<Groups, 'join'>;
+  readonly groups: Pick<Groups, 'join' | 'joinLoop'>;
   readonly places: Places;
   readonly clock: Clock;
   readonly bootClock: BootClock;
   readonly log: Log;
   /** An entry has its outcome. */
   readonly onFinal: () => void;
+  /** A hook does not answer this consequence of what an agent changed. */
+  readonly onLoop: (hook: Hook, event: TrotlineEvent, depth: number) => void;
   /** A pending entry waits for something worth telling. */
   readonly onProgress: (
     entry: Entry,

@@ -15,7 +15,7 @@ import type { Membership } from '../groups.ts';
 import type { Entry } from '../journal/entry.ts';
 import { underBoth, within } from '../waiting.ts';
 import { interrupted } from './attempt.ts';
-import { withAffected } from './grouping.ts';
+import { join, standsAlone, type Standing, withAffected } from './grouping.ts';
 import type { Limiter } from './limiter.ts';
 import { type ActionEnd, finalOf, jittered, outcomeOf, roundsOf, runRound } from './round.ts';
 import type { HookRuntime, RunnerDeps } from './runtime.ts';
@@ -83,38 +83,37 @@ export function timeLeft({
   return runtime.hook.spec.giveUpAfter - age(entry.at, entry.bootId, bootClock.moment(), bootClock.bootId);
 }
 
-/** What is one of many is told before it waits for anything, so that whoever answers knows of it. */
 async function begin(options: TurnOptions, leftMs: number): Promise<Later | null> {
-  const { deps, runtime, entry, quit } = options;
-  if (!runtime.hook.spec.group) return tryClaim(options, leftMs, null);
+  const { deps, entry, quit } = options;
   const event = await deps.journal.event(entry);
-  const member = await within(deps.clock, leftMs, quit, (signal) => deps.groups.join(runtime.hook, event, signal));
-  if (!member) return expire(options, 'waited for the control plane');
+  if (standsAlone(options, event)) return tryClaim(options, event, null);
+  const standing = await within(deps.clock, leftMs, quit, (signal) => join(options, event, signal));
+  if (!standing) return expire(options, 'waited for the control plane');
   try {
-    if (member.limited && entry.attempts.length === 0)
-      return await finish(deps, entry, 'dropped', { reason: 'incident-limit' });
-    return await tryClaim(options, Math.max(0, timeLeft(options)), member);
+    if (standing.refused !== null) return await finish(deps, entry, 'dropped', { reason: standing.refused });
+    return await tryClaim(options, standing.event, standing);
   } finally {
-    member.leave();
+    for (const membership of standing.memberships) membership.leave();
   }
 }
 
-async function tryClaim(options: TurnOptions, leftMs: number, member: Membership | null): Promise<Later | null> {
+async function tryClaim(options: TurnOptions, event: TrotlineEvent, standing: Standing | null): Promise<Later | null> {
   const { deps, runtime, limiter, entry, quit } = options;
-  const giveBack = limiter ? await within(deps.clock, leftMs, quit, (signal) => limiter.take(signal)) : nothing;
+  const inTime = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | null> =>
+    within(deps.clock, Math.max(0, timeLeft(options)), quit, work);
+  const giveBack = limiter ? await inTime((signal) => limiter.take(signal)) : nothing;
   if (!giveBack) return expire(options, 'waited for its limit');
-  const event = await deps.journal.event(entry);
   let claimed: Claimed | null = null;
   try {
     claimed = isClaimed(runtime)
-      ? await within(deps.clock, Math.max(0, timeLeft(options)), quit, (signal) => claim(options, event, signal))
+      ? await inTime((signal) => claim(options, event, signal))
       : await deps.claims.claim(runtime.hook, event, quit);
   } finally {
     if (claimed?.kind !== 'granted') giveBack();
   }
   if (!claimed) return expire(options, 'waited for its key');
-  if (claimed.kind === 'granted') return act(options, event, claimed, member);
-  if (claimed.kind === 'done') return finish(deps, entry, member ? 'grouped' : 'deduplicated');
+  if (claimed.kind === 'granted') return act(options, event, claimed, standing);
+  if (claimed.kind === 'done') return finish(deps, entry, standing?.group ? 'grouped' : 'deduplicated');
   return finish(deps, entry, 'dropped', { reason: claimed.reason, uncoordinated: true });
 }
 
@@ -161,10 +160,11 @@ async function act(
   options: TurnOptions,
   given: TrotlineEvent,
   grant: Grant,
-  member: Membership | null,
+  standing: Standing | null,
 ): Promise<Later | null> {
   const { deps, runtime, entry, quit, stop } = options;
-  const event = member ? await gathered(options, given, grant, member) : given;
+  const group = standing?.group;
+  const event = group ? await gathered(options, given, grant, group) : given;
   if (!event) return { waitsFor: 'its key', pauseMs: 0 };
   const { journal, places, clock, log, onProgress } = deps;
   const attempts = [...entry.attempts];
@@ -185,7 +185,7 @@ async function act(
     });
   const ends = await (grant.fence === 0 ? round(stop) : underBoth(stop, grant.lost, round));
   const pending = ends.filter((end) => typeof end !== 'string');
-  if (pending.length === 0 || leftMs() <= 0) return conclude(options, grant, ends, attempts, member);
+  if (pending.length === 0 || leftMs() <= 0) return conclude(options, grant, ends, attempts, standing);
   await grant.release();
   quit.throwIfAborted();
   const asked = Math.max(...pending.map(({ afterMs }) => afterMs));
@@ -198,11 +198,11 @@ async function gathered(
   options: TurnOptions,
   event: TrotlineEvent,
   grant: Grant,
-  member: Membership,
+  group: Membership,
 ): Promise<TrotlineEvent | null> {
   let told: TrotlineEvent | null = null;
   try {
-    told = await withAffected(options, event, grant, member);
+    told = await withAffected(options, event, grant, group);
   } finally {
     if (!told) await grant.release();
   }
@@ -215,10 +215,11 @@ async function conclude(
   grant: Grant,
   ends: readonly ActionEnd[],
   attempts: readonly AttemptRecord[],
-  member: Membership | null = null,
+  standing: Standing | null = null,
 ): Promise<null> {
   const windowMs = runtime.hook.spec.dedup?.window ?? DEFAULT_WINDOW_MS;
-  if (member && (ends.includes('delivered') || ends.includes('rejected'))) await member.answered(windowMs);
+  if (standing && (ends.includes('delivered') || ends.includes('rejected')))
+    await Promise.all(standing.memberships.map((membership) => membership.answered(windowMs)));
   let told = true;
   if (ends.includes('delivered')) told = await grant.complete(windowMs);
   else if (ends.includes('rejected')) told = await grant.complete(Math.min(windowMs, REJECTED_WINDOW_MS));

@@ -22,7 +22,7 @@ export function questionOf(event: TrotlineEvent, agentId: string, template: stri
   const prompt = expandTemplate(template, placeholderValues(facts, fence));
   return {
     id: deliveryId,
-    text: `${prompt}\n\n${fencedFacts(facts, fence)}`,
+    text: [prompt, fencedFacts(facts, fence), ...marking(event)].join('\n\n'),
     data: {
       agentId,
       prompt,
@@ -35,6 +35,15 @@ export function questionOf(event: TrotlineEvent, agentId: string, template: stri
       },
     },
   };
+}
+
+/** So that what follows from the answer is recognised (`loop` of a hook). */
+function marking({ source, attributes: { depth } }: TrotlineEvent): string[] {
+  if (source !== 'kubernetes') return [];
+  const next = (typeof depth === 'number' ? depth : 0) + 1;
+  return [
+    `Should you change or make an object of the cluster, annotate it, and the template of its pods, with trotline.dev/depth: "${next}".`,
+  ];
 }
 
 function fencedFacts(facts: Facts, fence: Fence): string {

@@ -10,7 +10,6 @@ import { nodeFacts } from './facts/node-facts.ts';
 import { podFacts } from './facts/pod-facts.ts';
 import { type Handover, Lease } from './lease.ts';
 import { eventOf, nodeOf, type NodeView, podOf, type PodView } from './objects.ts';
-import { Owners } from './owners.ts';
 import type { Role, RoleParts } from './role.ts';
 import { Teller } from './teller.ts';
 
@@ -62,7 +61,7 @@ export function createClusterRole(parts: RoleParts): Role {
 function elected(parts: RoleParts, { heardUntil, heardAt }: Handover) {
   const { client, context, config, signal, onError } = parts;
   const { clock } = context;
-  const teller = new Teller(context, new Owners(client, signal));
+  const teller = new Teller(parts);
   const tell: Teller['tell'] = (facts) => teller.tell(facts);
   const events = new Events({ client, clock, signal, staleAfterMs: config.staleAfter, tell, onError });
   // The first of all tells nothing of what was so before it.

@@ -41,6 +41,16 @@ export const config = Type.Object(
       minimum: '1m',
       description: 'What happened longer ago makes no event when it is first seen.',
     }),
+    agentManagers: Type.Array(Type.String({ minLength: 1, pattern: '^[^A-Z]+$', 'x-expected': 'small letters' }), {
+      default: ['kagent', 'trotline'],
+      description:
+        'Beginnings of field managers by which agents change objects: what follows from that is told with `depth`, and answered a few times only (`loop` of a hook).',
+    }),
+    agentChangeWithin: Duration({
+      default: '1h',
+      minimum: '1m',
+      description: 'How long after its change by an agent what happens to an object counts as its consequence.',
+    }),
     lease: Type.String({
       default: 'trotline/trotline-cluster',
       pattern: '^[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*$',

@@ -1,7 +1,6 @@
 /** Every sidecar: the pods of its node. */
 import { parseLeft, PodMemories } from './memory.ts';
 import { podOf } from './objects.ts';
-import { Owners } from './owners.ts';
 import { Pods } from './pods.ts';
 import type { Role, RoleParts } from './role.ts';
 import { Teller } from './teller.ts';
@@ -17,7 +16,7 @@ export function createNodeRole(parts: RoleParts): Role {
     ended: ended.promise,
     async start() {
       const left = parseLeft(await memory.read());
-      const teller = new Teller(context, new Owners(client, signal));
+      const teller = new Teller(parts);
       const kept = new PodMemories({ memory, clock, log, signal, current: () => pods.memory });
       const pods = new Pods({
         clock,

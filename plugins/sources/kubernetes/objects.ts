@@ -1,6 +1,8 @@
 /** The API server's objects as far as this source reads them: parsed once, and small, for thousands are kept. */
 import { isObject } from '#core';
 
+import { type Marks, marksOf } from './marks.ts';
+
 /** What every object has. */
 export interface Identity {
   readonly kind: string;
@@ -67,6 +69,7 @@ export interface PodView extends Identity {
   /** `app=web,tier=front`, sorted. */
   readonly labels: string;
   readonly owner: OwnerReference | null;
+  readonly marks: Marks;
   readonly phase: string;
   readonly reason: string;
   readonly message: string;
@@ -152,6 +155,7 @@ export function podOf(object: Json): PodView {
     nodeName: textOf(spec.nodeName),
     labels: labelsOf(metadata.labels),
     owner: ownerOf(object),
+    marks: marksOf(metadata),
     phase: textOf(status.phase),
     reason: textOf(status.reason),
     message: textOf(status.message),

@@ -2,7 +2,9 @@ import type { EventDraft, SourceContext } from '#core';
 
 import type { Fact } from './facts/fact.ts';
 import type { Identity, PodView } from './objects.ts';
-import type { Owners } from './owners.ts';
+import { type Agents, type Change, changeOf } from './marks.ts';
+import { Owners } from './owners.ts';
+import type { RoleParts } from './role.ts';
 
 /** The longest text of an attribute: kubelets write up to 1 KiB, a termination log is 4 KiB. */
 const MAX_TEXT = 4096;
@@ -13,12 +15,14 @@ type Unnumbered = Omit<EventDraft, 'sequence'>;
 export class Teller {
   readonly #context: SourceContext;
   readonly #owners: Owners;
+  readonly #agents: Agents;
   #sequence = 0;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(context: SourceContext, owners: Owners) {
+  constructor({ client, config, context, signal }: RoleParts) {
     this.#context = context;
-    this.#owners = owners;
+    this.#owners = new Owners(client, context.clock, signal);
+    this.#agents = { managers: config.agentManagers, withinMs: config.agentChangeWithin };
   }
 
   /** Resolves when they are journaled or unmatched; rejects when the sidecar takes no more. */
@@ -55,8 +59,9 @@ export class Teller {
   }
 
   async #draft({ type, id, at, about, pod, attributes }: Fact): Promise<Unnumbered> {
-    const chain = await this.#chain(about, pod);
+    const { chain, change } = await this.#origin(about, pod);
     const shared = { kind: about.kind, name: about.name, uid: about.uid, owner: chain.at(-1), owners: chain.join(' ') };
+    const ofAgents = change ? { depth: change.depth, changed_by: change.by } : {};
     const ofPod = pod ? { labels: pod.labels, node_name: pod.nodeName, phase: pod.phase } : {};
     return {
       ...NO_PLACE,
@@ -66,18 +71,25 @@ export class Teller {
       synthetic: false,
       namespace: about.namespace,
       fact: `${type}.${id}`,
-      attributes: bounded({ ...shared, ...ofPod, ...attributes }),
+      attributes: bounded({ ...shared, ...ofPod, ...ofAgents, ...attributes }),
     };
   }
 
   /** What nobody made is its own owner, so that `group: by [owner]` always has one. */
-  async #chain(about: Identity, pod: PodView | null): Promise<string[]> {
-    if (pod) {
-      const chain = await this.#owners.chain(about.namespace, pod.owner);
-      return chain.length > 0 ? chain : [`${about.kind}/${about.name}`];
-    }
-    const [itself = '', ...makers] = await this.#owners.chain(about.namespace, { ...about, apiVersion: '' });
-    return makers.length > 0 ? makers : [itself];
+  async #origin(about: Identity, pod: PodView | null): Promise<{ chain: string[]; change: Change | null }> {
+    const first = pod ? pod.owner : { ...about, apiVersion: '' };
+    const owners = await this.#owners.chain(about.namespace, first);
+    const names = owners.map(({ kind, name }) => `${kind}/${name}`);
+    const top = owners.at(-1);
+    const marks = [pod?.marks, top && (await this.#owners.marks(about.namespace, top))];
+    const change = changeOf(
+      marks.filter((each) => each !== undefined && each !== null),
+      this.#agents,
+      this.#context.clock.now(),
+    );
+    if (pod) return { chain: names.length > 0 ? names : [`${about.kind}/${about.name}`], change };
+    const [itself = '', ...makers] = names;
+    return { chain: makers.length > 0 ? makers : [itself], change };
   }
 }
 

@@ -26,14 +26,15 @@ export class Cluster {
     name: string,
     parts: {
       readonly labels?: Json;
+      readonly annotations?: Json;
       readonly owner?: Json;
       readonly nodeName?: string;
       readonly serviceAccount?: string;
     } = {},
   ): Promise<string> {
-    const { labels = { app: name }, owner, nodeName = NODE, serviceAccount = 'default' } = parts;
+    const { labels = { app: name }, annotations = {}, owner, nodeName = NODE, serviceAccount = 'default' } = parts;
     const pod = await this.api.request('POST', this.#path('pods'), {
-      metadata: { name, labels, ...(owner ? { ownerReferences: [owner] } : {}) },
+      metadata: { name, labels, annotations, ...(owner ? { ownerReferences: [owner] } : {}) },
       spec: {
         serviceAccountName: serviceAccount,
         ...(nodeName === '' ? {} : { nodeName }),
@@ -42,6 +43,30 @@ export class Cluster {
     });
     if (nodeName !== '') await this.status(name, { phase: 'Running', ...this.running(0) });
     return String((pod.metadata as Json).uid);
+  }
+
+  /** Made by this field manager; resolves with what names it as an owner. */
+  deployment(name: string, manager = 'kubectl-client-side-apply'): Promise<Json> {
+    return this.#workload('deployments', 'Deployment', name, [], manager);
+  }
+
+  replicaSet(name: string, owner: Json): Promise<Json> {
+    return this.#workload('replicasets', 'ReplicaSet', name, [owner], 'kube-controller-manager');
+  }
+
+  async #workload(plural: string, kind: string, name: string, owners: readonly Json[], manager: string): Promise<Json> {
+    const apiVersion = 'apps/v1';
+    const labels = { app: name };
+    const path = `/apis/${apiVersion}/namespaces/${this.namespace}/${plural}?fieldManager=${manager}`;
+    const made = await this.api.request('POST', path, {
+      metadata: { name, ownerReferences: owners },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'shop/web:1' }] } },
+      },
+    });
+    return { apiVersion, kind, name, uid: (made.metadata as Json).uid, controller: true };
   }
 
   /** A token as the kubelet projects it, bound to the pod; null: to none. */

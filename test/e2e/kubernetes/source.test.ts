@@ -164,6 +164,32 @@ describe.skipIf(missing !== null)('the kubernetes source and a real API server',
     expect(elected.of('pod-pending')[0]?.attributes).toMatchObject({ reason: 'Unschedulable', fault: true });
   });
 
+  it('tells what follows from a change by an agent with its depth, and nothing of the kind of what people change', async () => {
+    const cluster = await Cluster.with(api, 'marks');
+    const deployment = await cluster.deployment('web');
+    const replicaSet = await cluster.replicaSet('web-1', deployment);
+    const { of } = await hearing('node', 'marks');
+    await cluster.pod('web-1-a', { owner: replicaSet });
+    await cluster.restarted('web-1-a', 1, { reason: 'Error', exitCode: 1 });
+    await eventually(() => of('pod-restart').length === 1);
+    expect(of('pod-restart')[0]?.attributes).not.toHaveProperty('depth');
+
+    const fixed = await cluster.deployment('fixed', 'kagent-tools');
+    await cluster.pod('fixed-1-a', { owner: await cluster.replicaSet('fixed-1', fixed) });
+    await cluster.restarted('fixed-1-a', 1, { reason: 'Error', exitCode: 1 });
+    await cluster.pod('deep', { annotations: { 'trotline.dev/depth': '2' } });
+    await cluster.restarted('deep', 1, { reason: 'Error', exitCode: 1 });
+    await cluster.pod('khook', { annotations: { kagentFix: '2026-01-01' } });
+    await cluster.restarted('khook', 1, { reason: 'Error', exitCode: 1 });
+    await eventually(() => of('pod-restart').length === 4);
+    const told = of('pod-restart').map(({ subject, attributes }) => [subject, attributes.depth, attributes.changed_by]);
+    expect(told.slice(1).toSorted()).toEqual([
+      ['marks/deep', 2, 'annotation trotline.dev/depth'],
+      ['marks/fixed-1-a', 1, 'field manager kagent-tools'],
+      ['marks/khook', 1, 'annotation kagentFix'],
+    ]);
+  });
+
   it('H8: misses and repeats nothing when the API server is killed and started again', async () => {
     const cluster = await Cluster.with(api, 'h8');
     await cluster.pod('web');

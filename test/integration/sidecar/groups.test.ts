@@ -159,6 +159,6 @@ describe('the limit of incidents', () => {
     const said = audit.filter(({ act }) => act === 'incident-limit');
     expect(said).toHaveLength(1);
     expect(said[0]).toMatchObject({ subject: 'trotline/storm' });
-    expect(said[0]?.detail).toMatch(/^2 incidents in 3600000 ms: .* dropped until /);
+    expect(said[0]?.detail).toMatch(/^2 incidents in 1h: .* dropped until /);
   });
 });

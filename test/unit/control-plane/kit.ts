@@ -14,6 +14,7 @@ import type {
   EventQuery,
   EventSummary,
   HookStats,
+  Joined,
   Members,
   NodeLedger,
   Override,
@@ -58,8 +59,8 @@ export class FakeStore implements Store {
   onClaimAnswers(): void {}
   onClaimsReset(): void {}
   async forgetWaiters(): Promise<void> {}
-  async join(): Promise<boolean> {
-    return true;
+  async join(): Promise<Joined> {
+    return { limited: false, opened: 0 };
   }
   async members(): Promise<Members> {
     return { count: 0, members: [] };

@@ -26,17 +26,19 @@ export const protobufFileName = "trotline/v1/group.proto";
 export interface JoinRequest {
   /** The claim's. */
   key: string;
-  /** namespace/name */
-  hook: string;
+  /** What the limit counts: the hook, namespace/name; or the hook and of which owner's changes by agents this is a consequence. */
+  budget: string;
   /** One line for people; the same line is the same member. */
   member: string;
-  /** At most so many incidents of the hook in so long; 0: any number. */
+  /** At most so many incidents of the budget in so long; 0: any number. */
   incidents: bigint;
   perMs: bigint;
 }
 
 export interface JoinResponse {
   limited: boolean;
+  /** Incidents of the budget within per_ms, this one included. */
+  opened: number;
 }
 
 export interface MembersRequest {
@@ -59,7 +61,7 @@ export interface EndResponse {
 }
 
 function createBaseJoinRequest(): JoinRequest {
-  return { key: "", hook: "", member: "", incidents: 0n, perMs: 0n };
+  return { key: "", budget: "", member: "", incidents: 0n, perMs: 0n };
 }
 
 export const JoinRequest: MessageFns<JoinRequest> = {
@@ -67,8 +69,8 @@ export const JoinRequest: MessageFns<JoinRequest> = {
     if (message.key !== "") {
       writer.uint32(10).string(message.key);
     }
-    if (message.hook !== "") {
-      writer.uint32(18).string(message.hook);
+    if (message.budget !== "") {
+      writer.uint32(18).string(message.budget);
     }
     if (message.member !== "") {
       writer.uint32(26).string(message.member);
@@ -114,7 +116,7 @@ export const JoinRequest: MessageFns<JoinRequest> = {
               break;
             }
 
-            message.hook = reader.string();
+            message.budget = reader.string();
             continue;
           }
           case 3: {
@@ -155,13 +157,16 @@ export const JoinRequest: MessageFns<JoinRequest> = {
 };
 
 function createBaseJoinResponse(): JoinResponse {
-  return { limited: false };
+  return { limited: false, opened: 0 };
 }
 
 export const JoinResponse: MessageFns<JoinResponse> = {
   encode(message: JoinResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.limited !== false) {
       writer.uint32(8).bool(message.limited);
+    }
+    if (message.opened !== 0) {
+      writer.uint32(16).uint32(message.opened);
     }
     return writer;
   },
@@ -185,6 +190,14 @@ export const JoinResponse: MessageFns<JoinResponse> = {
             }
 
             message.limited = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.opened = reader.uint32();
             continue;
           }
         }

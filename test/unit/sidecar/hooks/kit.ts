@@ -35,6 +35,8 @@ export function grantOf(notes: string[], parts: Partial<Grant> = {}): Grant {
   };
 }
 
+const alone = (): Promise<never> => Promise.reject(new Error('events of these tests stand alone'));
+
 export async function bench(options: { folder?: string } = {}) {
   const own = options.folder === undefined ? temporaryFolder() : null;
   const journalOf = (): ReturnType<typeof startedJournal> =>
@@ -55,7 +57,8 @@ export async function bench(options: { folder?: string } = {}) {
   const set = new HookSet({
     journal,
     claims,
-    groups: { join: () => Promise.reject(new Error('no hook of these tests has a group')) },
+    groups: { join: alone, joinLoop: alone },
+    onLoop: () => undefined,
     places: new Places(),
     clock,
     bootClock,
