@@ -6,7 +6,7 @@ import type { Role, RoleParts } from './role.ts';
 import { Teller } from './teller.ts';
 
 export function createNodeRole(parts: RoleParts): Role {
-  const { client, config, context, signal, onError } = parts;
+  const { config, context, signal, onError } = parts;
   const { clock, log, memory, node } = context;
   const ended = Promise.withResolvers<void>();
   let memories: PodMemories | null = null;

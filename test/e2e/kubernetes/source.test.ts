@@ -182,11 +182,13 @@ describe.skipIf(missing !== null)('the kubernetes source and a real API server',
     await cluster.pod('khook', { annotations: { kagentFix: '2026-01-01' } });
     await cluster.restarted('khook', 1, { reason: 'Error', exitCode: 1 });
     await eventually(() => of('pod-restart').length === 4);
-    const told = of('pod-restart').map(({ subject, attributes }) => [subject, attributes.depth, attributes.changed_by]);
+    const told = of('pod-restart').map(({ subject, attributes }) => {
+      return `${subject}: ${String(attributes.depth)} by ${String(attributes.changed_by)}`;
+    });
     expect(told.slice(1).toSorted()).toEqual([
-      ['marks/deep', 2, 'annotation trotline.dev/depth'],
-      ['marks/fixed-1-a', 1, 'field manager kagent-tools'],
-      ['marks/khook', 1, 'annotation kagentFix'],
+      'marks/deep: 2 by annotation trotline.dev/depth',
+      'marks/fixed-1-a: 1 by field manager kagent-tools',
+      'marks/khook: 1 by annotation kagentFix',
     ]);
   });
 
