@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { AppError, Choice, Duration, type Infer, parseArguments, parseConfig, Type } from '#core';
+import { AppError, Choice, Duration, type Infer, parseArguments, parseConfig, PROBES_ADDRESS, Type } from '#core';
 
 /** What a control plane is started with. Every default is here and nowhere else. */
 export const ControlPlaneConfig = Type.Object(
@@ -39,6 +39,21 @@ export const ControlPlaneConfig = Type.Object(
     kubeconfig: Type.Optional(
       Type.String({ pattern: '^/', description: "Where the API server is; default: the pod's service account." }),
     ),
+    probes: Type.Optional(
+      Type.String({
+        pattern: PROBES_ADDRESS,
+        'x-expected': 'host:port',
+        description: 'Address of /healthz, /readyz and /metrics. Default: none.',
+      }),
+    ),
+    lease: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*$',
+        'x-expected': 'namespace/name',
+        description:
+          'Lease by which one of several control planes is elected; the others stand by. Default: no election.',
+      }),
+    ),
     log: Choice(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Log level.' }),
   },
   { additionalProperties: false },
@@ -60,6 +75,9 @@ export const USAGE = `Usage: trotline control-plane [--hooks DIR] [--kubernetes 
   --kubernetes yes  hooks are EventHooks and khook's Hooks of the API server, beside those of --hooks
   --grants FILE     what hooks of other namespaces than trotline may do beyond their own
   --kubeconfig FILE where the API server is (default: the pod's service account)
+  --lease NAMESPACE/NAME
+                    of several control planes with one data folder, the one that holds this Lease works
+  --probes ADDRESS  host:port of /healthz, /readyz and /metrics (default: none)
   --retention TIME  how long events are kept (default: 7d)
   --log LEVEL       debug, info, warn or error (default: info)
 
@@ -85,6 +103,8 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     'sidecar-accounts',
     'sidecar-token',
     'kubeconfig',
+    'lease',
+    'probes',
     'retention',
     'log',
   ]);

@@ -1,7 +1,7 @@
 /** Composition root: builds the parts and gives their order to the supervisor; no logic. */
 import { mkdir } from 'node:fs/promises';
 
-import { type Clock, type Component, type Log, Supervisor, systemClock, withCel } from '#core';
+import { type Clock, type Component, type Log, Probes, Supervisor, systemClock, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
 import { createClaimService } from './claims.ts';
@@ -19,7 +19,9 @@ import { openOnce, type OpenKubernetesApi } from './kubernetes/api.ts';
 import { NO_GRANTS, readGrants } from './kubernetes/grants.ts';
 import { HookResources } from './kubernetes/hook-resources.ts';
 import { Incidents } from './kubernetes/incidents.ts';
+import { Leadership } from './kubernetes/leadership.ts';
 import { StatusWriter } from './kubernetes/status-writer.ts';
+import { Metrics } from './metrics.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';
 import { createStore } from './store/index.ts';
 
@@ -28,6 +30,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   readonly clock?: Clock;
   readonly env?: NodeJS.ProcessEnv;
+  /** Another control plane leads: this process has to end. */
+  readonly onLost?: (reason: string) => void;
 }
 
 /** A control plane, ready to be started. */
@@ -38,12 +42,20 @@ export interface ControlPlane {
   /** Its `address` is known after the start. */
   readonly api: HttpApi;
   readonly server: GrpcServer;
+  /** Null: none are asked for. */
+  readonly probes: Probes | null;
 }
 
 /** Hooks are refused or accepted here, so that CEL is always there. */
 const words = await withCel(vocabulary);
 
-export function createControlPlane({ config, log, clock = systemClock, env = {} }: ControlPlaneOptions): ControlPlane {
+export function createControlPlane({
+  config,
+  log,
+  clock = systemClock,
+  env = {},
+  onLost,
+}: ControlPlaneOptions): ControlPlane {
   const files = dataFiles(config.data);
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
   const kubernetesApi = openOnce(config.kubeconfig);
@@ -56,6 +68,12 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
   });
   const sidecars = new SidecarRegistry(clock);
   const incidents = new Incidents(hooks, clock);
+  const activeEvents = resources ? (file: string) => incidents.active(file).length : null;
+  const metrics = new Metrics({ hooks, sidecars, activeEvents });
+  const leadership =
+    config.lease === undefined
+      ? null
+      : new Leadership({ api: kubernetesApi, lease: config.lease, clock, log, onLost: onLost ?? (() => undefined) });
   const server = createGrpcServer({
     address: `unix:${files.socket}`,
     network: networkOf(config, kubernetesApi, clock),
@@ -65,7 +83,10 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
       createGroupService(store, log),
       createReportService(store, log, {
         onHealth: (id, health) => sidecars.reported(id, health),
-        ...(resources ? { onStored: (batch) => incidents.stored(batch) } : {}),
+        onStored: (batch, sidecarId) => {
+          metrics.stored(batch, sidecarId);
+          if (resources) incidents.stored(batch);
+        },
       }),
     ],
     log,
@@ -74,6 +95,19 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
   const api = new HttpApi({ ...parts, listen: config.api, tokenFile: files.token, addressFile: files.apiAddress });
 
   const supervisor = new Supervisor(log);
+  let started = false;
+  const probes =
+    config.probes === undefined
+      ? null
+      : new Probes({
+          listen: config.probes,
+          notAlive: () => null,
+          notReady: () => leadership?.waiting ?? (started ? null : 'starting'),
+          metrics: () => metrics.text(),
+          log,
+        });
+  if (probes) supervisor.add('probes', probes);
+  if (leadership) supervisor.add('lease', leadership);
   supervisor.add('data', folder(config.data));
   supervisor.add('store', store);
   for (const { name, origin } of origins) supervisor.add(name, origin);
@@ -85,7 +119,8 @@ export function createControlPlane({ config, log, clock = systemClock, env = {} 
       'status',
       new StatusWriter({ api: kubernetesApi, resources, hooks, sidecars, incidents, clock, log }),
     );
-  return { supervisor, hooks, sidecars, api, server };
+  supervisor.add('readiness', { start: async () => void (started = true), drain: async () => void (started = false) });
+  return { supervisor, hooks, sidecars, api, server, probes };
 }
 
 /** The directory first: what the administrator wrote there keeps its name. */

@@ -19,7 +19,8 @@ async function main(): Promise<void> {
   }
   const log = createLog(config.log);
   const telemetry = await startTelemetry('trotline-control-plane', process.env);
-  const { supervisor, sidecars } = createControlPlane({ config, log, env: process.env });
+  const onLost = (reason: string): void => stop(`another control plane leads: ${reason}`, 1);
+  const { supervisor, sidecars } = createControlPlane({ config, log, env: process.env, onLost });
   /** Sidecars of this machine end with the same parent, and drain into us. */
   const lastSidecar = async (): Promise<void> => {
     const end = performance.now() + DRAIN_MS;
@@ -54,7 +55,13 @@ async function main(): Promise<void> {
       .on('error', () => undefined)
       .resume();
   }
-  await supervisor.start();
+  try {
+    await supervisor.start();
+  } catch (error) {
+    // A stop ends a start; it has its own exit code.
+    if (stopping) return;
+    throw error;
+  }
   log.info({ hooks: config.hooks, data: config.data }, 'control plane started');
 }
 

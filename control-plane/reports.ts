@@ -19,7 +19,7 @@ export interface ReportListeners {
   /** What a sidecar's sources say of themselves, also when the store cannot take it. */
   readonly onHealth?: OnHealth;
   /** Each batch once it is stored. */
-  readonly onStored?: (batch: ReportBatch) => void;
+  readonly onStored?: (batch: ReportBatch, sidecarId: string) => void;
 }
 
 export function createReportService(
@@ -54,7 +54,7 @@ interface Told {
   readonly acknowledge: (stored: number) => void;
   readonly fail: (error: unknown) => void;
   readonly onHealth: OnHealth;
-  readonly onStored: (batch: ReportBatch) => void;
+  readonly onStored: (batch: ReportBatch, sidecarId: string) => void;
 }
 
 const definition = {
@@ -78,10 +78,11 @@ function createReceiver(store: Store, metadata: Metadata, { acknowledge, fail, o
       if (isEmpty(request)) return;
       for (const event of batch.events) checkNode(metadata, event.node);
       if (batch.ledger) onHealth(from.sidecarId, batch.ledger.health);
+      const { sidecarId } = from;
       const spans = storeSpans(batch, from.node);
       const stored = (sequence: number): void => {
         unstoredBytes -= bytes.length;
-        onStored(batch);
+        onStored(batch, sidecarId);
         acknowledge(sequence);
         for (const span of spans) span.end();
       };

@@ -63,9 +63,11 @@ export {
 export { type CheckedSpec, checkHookSpec, type Vocabulary, withCel } from './hook-check.ts';
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
 export { eventHookJsonSchema } from './json-schema.ts';
+export { type Handover, Lease, type LeaseApi } from './lease.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
 export { createBoundedLog, createLog, createLogTo, flushLogs, type Log, type LogLevel } from './log.ts';
 export { ATTRIBUTE, SPAN, TRACER } from './names.ts';
+export { Counter, Histogram, type Labels, type MetricFamily, metricText, type Sample } from './metric-text.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export {
   type Action,
@@ -89,6 +91,7 @@ export {
   type SourceMemory,
   type Stability,
 } from './plugin.ts';
+export { Probes, PROBES_ADDRESS, type ProbesOptions } from './probes.ts';
 export {
   ATTEMPT_STATUSES,
   type AttemptRecord,

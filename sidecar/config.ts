@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 
-import { AppError, Choice, type Infer, parseArguments, parseConfig, Type } from '#core';
+import { AppError, Choice, type Infer, parseArguments, parseConfig, PROBES_ADDRESS, Type } from '#core';
 
 /** What a sidecar is started with. */
 export const SidecarOptions = Type.Object(
@@ -20,6 +20,13 @@ export const SidecarOptions = Type.Object(
     sources: Type.Optional(Type.String({ pattern: '^/', description: 'Sources file of the node.' })),
     upHooks: Type.Optional(
       Type.String({ pattern: '^/', description: 'Hook directory of `trotline up`, whose scripts may run.' }),
+    ),
+    probes: Type.Optional(
+      Type.String({
+        pattern: PROBES_ADDRESS,
+        'x-expected': 'host:port',
+        description: 'Address of /healthz, /readyz and /metrics. Default: none.',
+      }),
     ),
     journalSync: Choice(['none', 'full'], {
       default: 'none',
@@ -51,6 +58,7 @@ export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR
   --policy FILE            what hooks may do on this node (default: no programs, open internet only)
   --sources FILE           what the sources hear on this node (default: all, as documented)
   --up-hooks DIR           the policy of \`trotline up\`: programs in DIR, shell text, every destination
+  --probes ADDRESS         host:port of /healthz, /readyz and /metrics (default: none)
   --journal-sync MODE      none, or full: durable also against power loss (default: none)
 
 Examples:
@@ -69,6 +77,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     'policy',
     'sources',
     'up-hooks',
+    'probes',
     'journal-sync',
   ]);
   if (!values) return null;
@@ -81,6 +90,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     policy,
     sources,
     'up-hooks': upHooks,
+    probes,
     'journal-sync': journalSync,
   } = values;
   if (controlPlane === undefined)
@@ -95,6 +105,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     policy: policy && resolve(policy),
     sources: sources && resolve(sources),
     upHooks: upHooks && resolve(upHooks),
+    probes,
     journalSync,
   });
 }

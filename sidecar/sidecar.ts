@@ -12,6 +12,8 @@ import {
   type Ledger,
   type Log,
   type SourceDefinition,
+  Probes,
+  type ProbesOptions,
   Supervisor,
 } from '#core';
 import { vocabulary } from '#plugins/schemas';
@@ -33,6 +35,7 @@ import { HookSet } from './hooks/hook-set.ts';
 import { Journal } from './journal/journal.ts';
 import { LastGoodFile, readLastGood } from './last-good.ts';
 import { Pipeline } from './pipeline.ts';
+import { sidecarMetrics } from './metrics.ts';
 import { Places } from './places.ts';
 import { allowsAction, type NodePolicy } from './policy.ts';
 import { ProgramHost } from './program-host.ts';
@@ -62,6 +65,8 @@ export interface Sidecar {
   stop(deadline: AbortSignal): Promise<void>;
   readonly hooks: HookSet;
   readonly journal: Journal;
+  /** The port of the probes; 0: none. */
+  readonly probesPort: number;
 }
 
 /** Builds the parts and gives their order to the supervisor; no logic of its own. */
@@ -109,29 +114,19 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     policy,
     log,
   });
-  const loader = new HookLoader({
-    set: hooks,
-    actions: new Map(parts.actions.map((definition) => [definition.type, definition])),
-    allowed: (type) =>
-      allowsAction(
-        policy,
-        type,
-        parts.actions.map((action) => action.type),
-      ),
-    context: actionContext(parts, programs, fetch),
-    log,
-  });
-  for (const definition of parts.sources) {
-    const config = parts.sourceConfigs?.get(definition.type) ?? {};
-    if (config === false) continue;
-    const memory = sourceMemory(options.data, definition.type, log);
-    hosts.push(new SourceHost({ definition, config, node: options.node, memory, pipeline, clock, log }));
-  }
+  const loader = loading(parts, hooks, programs, fetch);
+  hosts.push(...hosting(parts, pipeline));
 
   const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });
 
   const supervisor = new Supervisor(log);
   supervisor.add('process', stayingAlive());
+  let state: 'starting' | 'running' | 'stopping' = 'starting';
+  const probes = probing(parts, {
+    notReady: () => (state === 'running' ? null : state),
+    metrics: () => sidecarMetrics({ ledger: ledger(), coordinated: !client.away, ...hooks.load }),
+  });
+  if (probes) supervisor.add('probes', probes);
   supervisor.add('data', new DataLock({ data: options.data, clock, log }));
   supervisor.add('journal', journaling(journal, nodeClaims, pipeline, parts));
   supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
@@ -144,8 +139,12 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('config', configuring(parts, channel, loader, lastGood));
   for (const host of hosts) supervisor.add('source', host);
   return {
-    start: () => supervisor.start(),
+    start: async () => {
+      await supervisor.start();
+      state = 'running';
+    },
     stop: async (deadline) => {
+      state = 'stopping';
       deadline.addEventListener('abort', () => {
         pipeline.close();
         journal.hurry();
@@ -154,7 +153,39 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     },
     hooks,
     journal,
+    get probesPort() {
+      return probes?.port ?? 0;
+    },
   };
+}
+
+/** Those that are not turned off. */
+function hosting({ options, sources, sourceConfigs, clock, log }: SidecarParts, pipeline: Pipeline): SourceHost[] {
+  return sources.flatMap((definition) => {
+    const config = sourceConfigs?.get(definition.type) ?? {};
+    if (config === false) return [];
+    const memory = sourceMemory(options.data, definition.type, log);
+    return [new SourceHost({ definition, config, node: options.node, memory, pipeline, clock, log })];
+  });
+}
+
+/** Null: nobody asks for them. */
+function probing({ options, log }: SidecarParts, answers: Pick<ProbesOptions, 'notReady' | 'metrics'>): Probes | null {
+  return options.probes === undefined
+    ? null
+    : new Probes({ listen: options.probes, notAlive: () => null, ...answers, log });
+}
+
+function loading(parts: SidecarParts, set: HookSet, programs: ProgramHost, fetch: GuardedFetch): HookLoader {
+  const { actions, policy, log } = parts;
+  const types = actions.map(({ type }) => type);
+  return new HookLoader({
+    set,
+    actions: new Map(actions.map((definition) => [definition.type, definition])),
+    allowed: (type) => allowsAction(policy, type, types),
+    context: actionContext(parts, programs, fetch),
+    log,
+  });
 }
 
 /** No timer of ours keeps the process, and a sidecar must live on without a source and without the control plane. */

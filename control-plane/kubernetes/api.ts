@@ -10,7 +10,7 @@ export type Json = Readonly<Record<string, unknown>>;
 export interface KubernetesApi {
   readonly config: KubeConfig;
   /** Throws an ApiError where the answer is none of 2xx. */
-  request(method: string, path: string, body?: Json, contentType?: string): Promise<Json>;
+  request(method: string, path: string, body?: Json, contentType?: string, signal?: AbortSignal): Promise<Json>;
 }
 
 /** The API server refused; `status` is HTTP's. */
@@ -51,12 +51,13 @@ export async function createKubernetesApi(kubeconfig: string | undefined): Promi
     throw new AppError('CONFIG_INVALID', `${kubeconfig ?? "the pod's service account"} names no API server`);
   return {
     config,
-    async request(method, path, body, contentType = 'application/json') {
+    async request(method, path, body, contentType = 'application/json', given?) {
       const options: RequestOptions = { method, headers: { accept: 'application/json' } };
       await config.applyToHTTPSOptions(options);
       const text = body === undefined ? undefined : JSON.stringify(body);
       return new Promise<Json>((resolve, reject) => {
-        const signal = AbortSignal.timeout(ANSWER_MS);
+        const timeout = AbortSignal.timeout(ANSWER_MS);
+        const signal = given ? AbortSignal.any([given, timeout]) : timeout;
         const request = https.request(`${server}${path}`, { ...options, signal }, (response) => {
           const parts: Buffer[] = [];
           response.on('data', (part: Buffer) => parts.push(part)).on('error', reject);

@@ -2,13 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 
-import type { SourceContext } from '#core';
+import { type Handover, Lease, type SourceContext } from '#core';
 
 import type { Heard, Reflector } from './api/reflector.ts';
 import { Events } from './events.ts';
 import { nodeFacts } from './facts/node-facts.ts';
 import { podFacts } from './facts/pod-facts.ts';
-import { type Handover, Lease } from './lease.ts';
 import { eventOf, nodeOf, type NodeView, podOf, type PodView } from './objects.ts';
 import type { Role, RoleParts } from './role.ts';
 import { Teller } from './teller.ts';

@@ -1,8 +1,10 @@
 /** One of several is elected by a Lease; the holder leaves in it how far it has heard (coordination.k8s.io/v1). */
-import { AppError, type Clock, errorText, type Log } from '#core';
+import type { Clock } from './clock.ts';
+import { AppError, errorText } from './errors.ts';
+import type { Log } from './log.ts';
+import { isObject } from './pointer.ts';
 
-import { type ApiClient, ApiError, type Json } from './api/client.ts';
-import { objectOf, textOf } from './objects.ts';
+type Json = Readonly<Record<string, unknown>>;
 
 /** As kube-controller-manager has it: the successor is there 15 s after the holder's last sign. */
 const LEASE_SECONDS = 15;
@@ -10,6 +12,8 @@ const RENEW_MS = 3000;
 /** The holder gives up before anybody else may take it. */
 const GIVE_UP_MS = 10_000;
 const RETRY_MS = 2000;
+const NOT_FOUND = 404;
+const CONFLICT = 409;
 /** Annotation with the resource version up to which the holder has told Events. */
 const HEARD_UNTIL = 'trotline.dev/heard-until';
 
@@ -21,13 +25,23 @@ export interface Handover {
   readonly heardAt: number | null;
 }
 
+/** Single requests to the API server. An error of its answer has HTTP's `status`. */
+export interface LeaseApi {
+  get(path: string, signal: AbortSignal): Promise<Json>;
+  send(method: 'POST' | 'PUT', path: string, body: Json, signal: AbortSignal): Promise<unknown>;
+}
+
 export interface LeaseOptions {
-  readonly client: ApiClient;
+  readonly client: LeaseApi;
   readonly clock: Clock;
   readonly log: Log;
   /** `namespace/name`. */
   readonly lease: string;
   readonly holder: string;
+  /** From the holder's last sign until another may take it, seconds. Default: 15. */
+  readonly seconds?: number;
+  /** It stays the holder while the API server cannot be reached: something else keeps two from being at it. Default: false. */
+  readonly patient?: boolean;
 }
 
 export class Lease {
@@ -55,7 +69,7 @@ export class Lease {
         if (handover) return handover;
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof ApiError && error.status === 409)) onWait(`no Lease: ${errorText(error)}`);
+        if (statusOf(error) !== CONFLICT) onWait(`no Lease: ${errorText(error)}`);
       }
       await clock.sleep(RETRY_MS * (0.5 + Math.random()), signal);
     }
@@ -65,7 +79,7 @@ export class Lease {
   async #take(signal: AbortSignal, onWait: (why: string) => void): Promise<Handover | null> {
     const { client, clock, holder, log } = this.#options;
     const lease = await client.get(this.#path, signal).catch((error: unknown) => {
-      if (error instanceof ApiError && error.status === 404) return null;
+      if (statusOf(error) === NOT_FOUND) return null;
       throw error;
     });
     if (lease === null) {
@@ -92,7 +106,7 @@ export class Lease {
   }
 
   /** Renews until the signal aborts; rejects when the Lease is lost or could not be renewed in time. */
-  async keep(signal: AbortSignal, heardUntil: () => string): Promise<never> {
+  async keep(signal: AbortSignal, heardUntil: () => string = () => ''): Promise<never> {
     const { client, clock, holder } = this.#options;
     let renewedAt = clock.monotonic();
     for (;;) {
@@ -105,7 +119,7 @@ export class Lease {
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof LostLease) throw error;
-        if (clock.monotonic() - renewedAt < GIVE_UP_MS) continue;
+        if (this.#options.patient || clock.monotonic() - renewedAt < GIVE_UP_MS) continue;
         throw new AppError('PEER_UNAVAILABLE', `${holder} could not renew its Lease: ${errorText(error)}`, {
           cause: error,
         });
@@ -114,7 +128,7 @@ export class Lease {
   }
 
   /** The next one need not wait. */
-  async release(heardUntil: string): Promise<void> {
+  async release(heardUntil = ''): Promise<void> {
     const signal = AbortSignal.timeout(2000);
     try {
       const metadata = await this.#own(signal);
@@ -153,7 +167,7 @@ export class Lease {
       metadata: { name, namespace, resourceVersion: metadata.resourceVersion, annotations },
       spec: {
         holderIdentity: this.#options.holder,
-        leaseDurationSeconds: LEASE_SECONDS,
+        leaseDurationSeconds: this.#options.seconds ?? LEASE_SECONDS,
         acquireTime: now,
         renewTime: now,
         leaseTransitions: this.#transitions,
@@ -163,3 +177,15 @@ export class Lease {
 }
 
 class LostLease extends AppError {}
+
+function statusOf(error: unknown): unknown {
+  return error instanceof Error && 'status' in error ? error.status : undefined;
+}
+
+function objectOf(value: unknown): Json {
+  return isObject(value) ? value : {};
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
