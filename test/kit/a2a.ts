@@ -46,16 +46,16 @@ export interface HttpPeer extends AsyncDisposable {
 }
 
 /** An HTTP server without routes that notes what it is asked. */
-export async function startPeer(): Promise<HttpPeer> {
+export async function startPeer(host = '127.0.0.1'): Promise<HttpPeer> {
   const app = express();
   const server = createServer(app);
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const peer = {
     app,
     server,
-    origin: `http://127.0.0.1:${port}`,
+    origin: `http://${host}:${port}`,
     seen: [] as Seen[],
     fault: (() => false) as Fault,
     async [Symbol.asyncDispose]() {
