@@ -17,7 +17,7 @@ export const ControlPlaneConfig = Type.Object(
     retention: Duration({ default: '7d', minimum: '1m', description: 'How long events are kept.' }),
     listen: Type.Optional(
       Type.String({
-        pattern: '^([^:]+|\\[[0-9a-fA-F:]+\\]):\\d{1,5}$',
+        pattern: PROBES_ADDRESS,
         'x-expected': 'host:port',
         description: 'Address for sidecars of other machines; needs TLS and a credential.',
       }),
@@ -65,7 +65,7 @@ export const USAGE = `Usage: trotline control-plane [--hooks DIR] [--kubernetes 
   --hooks DIR       directory of hooks, read again on every change
   --data DIR        folder of everything that is kept (default: TROTLINE_DATA, or the user's state folder)
   --api ADDRESS     loopback address of the HTTP API (default: 127.0.0.1:7411)
-  --listen ADDRESS  host:port for sidecars of other machines: needs --tls-cert, --tls-key and one of the next two
+  --listen ADDRESS  host:port, or :port, for sidecars of other machines: needs --tls-cert, --tls-key and one of the next two
   --tls-cert FILE, --tls-key FILE
                     PEM files, read again when they change
   --sidecar-accounts LIST

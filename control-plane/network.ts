@@ -1,4 +1,5 @@
 /** The port for sidecars of other machines: TLS by files that are read again when they change, and a token for each stream. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 
@@ -13,7 +14,7 @@ import type { VerifyToken } from './identity/verifier.ts';
 const REFRESH_MS = 10_000;
 
 export interface NetworkOptions {
-  /** `host:port`; port 0: any free one. */
+  /** `host:port`, or `:port` for every address; port 0: any free one. */
   readonly address: string;
   /** PEM: the chain, and its key. */
   readonly certFile: string;
@@ -34,13 +35,18 @@ export async function listenOnNetwork(server: Server, options: NetworkOptions, l
   const tls = experimental.createCertificateProviderServerCredentials(provider, provider, false);
   const credentials = experimental.createServerCredentialsWithInterceptors(tls, [authenticating(verify, log)]);
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
+    server.bindAsync(address.startsWith(':') ? `${everyAddress()}${address}` : address, credentials, (error, port) => {
       if (!error) return resolve(port);
       return reject(
         new AppError('PLUGIN_START_FAILED', `cannot listen on ${address}: ${error.message}`, { cause: error }),
       );
     });
   });
+}
+
+/** Where the kernel has no IPv6, its address of all addresses cannot be bound. */
+function everyAddress(): string {
+  return existsSync('/proc/net/if_inet6') ? '[::]' : '0.0.0.0';
 }
 
 async function checkFiles(certFile: string, keyFile: string): Promise<void> {

@@ -137,6 +137,7 @@ describe('deploy/crds', () => {
   ])('%s.yaml is made of the schema', (name, definition) => {
     const text = stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false });
     expectGenerated(`deploy/crds/${name}.yaml`, text);
+    expectGenerated(`deploy/charts/trotline-crds/files/${name}.yaml`, text);
   });
 });
 

@@ -55,6 +55,11 @@ export async function readGrants(path: string): Promise<Grants> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new AppError('CONFIG_INVALID', `grants file ${path} cannot be read: ${errorText(cause)}`, { cause });
   });
+  return parseGrants(text, path);
+}
+
+/** As `readGrants`, from a text. */
+export function parseGrants(text: string, path: string): Grants {
   const [document, ...more] = readDocuments(text, path);
   if (!document || more.length > 0)
     throw new AppError('CONFIG_INVALID', `${path} holds ${document ? more.length + 1 : 0} documents, expected one`);

@@ -63,7 +63,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'no-image',
-    told: ['image-pull-failed'],
+    told: ['image-pull-failed', 'pod-pending'],
     spec: { containers: [container(RUNS, { image: 'registry.invalid/none:1', imagePullPolicy: 'Always' })] },
   },
   { name: 'well', told: [], spec: { containers: [container(RUNS)] } },

@@ -62,7 +62,7 @@ function certificatesOf(hosts: readonly string[]) {
 
 /** The address of this machine that nodes and pods reach: one in a network with a node. */
 export function ownAddress(): string {
-  const { items } = get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>('nodes');
+  const { items } = get('nodes') as { items: { status: { addresses: { type: string; address: string }[] } }[] };
   const nodes = items.flatMap(({ status }) => status.addresses.filter(({ type }) => type === 'InternalIP'));
   for (const { address, family, cidr } of Object.values(networkInterfaces()).flatMap((each) => each ?? [])) {
     if (family !== 'IPv4' || cidr === null) continue;

@@ -14,8 +14,8 @@ export function apply(documents: readonly Json[]): void {
   kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: documents }));
 }
 
-export function get<T = Json>(...args: readonly string[]): T {
-  return JSON.parse(kubectl(['get', ...args, '-o', 'json'])) as T;
+export function get(...args: readonly string[]): unknown {
+  return JSON.parse(kubectl(['get', ...args, '-o', 'json']));
 }
 
 /** Like `kubectl delete`, without waiting; what is not there is no error. */

@@ -65,7 +65,7 @@ async function run(calls: readonly Call[], agentUrl: string): Promise<void> {
   apply(hooks(agentUrl));
   for (const kind of ['hooks.kagent.dev', 'eventhooks'])
     kubectl(['-n', FAULTY, 'wait', '--for=condition=Ready', '--timeout=30s', '--all', kind]);
-  await eventually(() => get<Hooked>('-n', FAULTY, 'eventhooks', 'own').status?.nodes?.applied === 3, {
+  await eventually(() => (get('-n', FAULTY, 'eventhooks', 'own') as Hooked).status?.nodes?.applied === 3, {
     timeoutMs: 30_000,
     intervalMs: 250,
   });
@@ -74,9 +74,14 @@ async function run(calls: readonly Call[], agentUrl: string): Promise<void> {
   const wanted = FAULTS.flatMap(({ name, told }) => told.map((type) => `${type} ${name}`)).toSorted();
   const told = (): string[] => calls.map(({ type, pod }) => `${type} ${pod}`).toSorted();
   const missing = (): string[] => wanted.filter((each) => !told().includes(each));
-  await eventually(() => missing().length === 0, { timeoutMs: TOLD_WITHIN_MS, intervalMs: 250 }).catch(() => undefined);
+  const ends = new Ends();
+  const answered = (): boolean => {
+    ends.look();
+    return missing().length === 0;
+  };
+  await eventually(answered, { timeoutMs: TOLD_WITHIN_MS, intervalMs: 250 }).catch(() => undefined);
   await pause(QUIET_MS);
-  for (const fault of FAULTS) report(fault, calls, startedAt);
+  for (const fault of FAULTS) report(fault, calls, startedAt, ends);
   const extra = told().filter((each, at, all) => !wanted.includes(each) || all.indexOf(each) !== at);
   const problems = [
     ...missing().map((each) => `not told: ${each}`),
@@ -149,34 +154,59 @@ function promptOf({ data }: Pick<Asked, 'data'>): string {
 }
 
 interface Pod {
-  readonly metadata: { readonly creationTimestamp: string };
-  readonly status: { readonly containerStatuses?: readonly { lastState?: { terminated?: { finishedAt?: string } } }[] };
+  readonly metadata: { readonly name: string };
+  readonly status: {
+    readonly conditions?: readonly { readonly type: string; readonly lastTransitionTime: string }[];
+    readonly containerStatuses?: readonly { state?: Ended; lastState?: Ended }[];
+  };
 }
 
-/** Times of the kubelet are whole seconds. */
-function report({ name, told }: Fault, calls: readonly Call[], startedAt: number): void {
-  const { status } = get<Pod>('-n', FAULTY, 'pod', name);
-  const ended = status.containerStatuses?.[0]?.lastState?.terminated?.finishedAt;
+interface Ended {
+  readonly terminated?: { readonly finishedAt?: string };
+}
+
+/** When each pod's container ended first, as its kubelet says it, in whole seconds. */
+class Ends {
+  readonly #ends = new Map<string, number>();
+
+  look(): void {
+    for (const { metadata, status } of (get('-n', FAULTY, 'pods') as { items: Pod[] }).items) {
+      const [container] = status.containerStatuses ?? [];
+      const at = container?.lastState?.terminated?.finishedAt ?? container?.state?.terminated?.finishedAt;
+      if (at !== undefined && !this.#ends.has(metadata.name)) this.#ends.set(metadata.name, Date.parse(at));
+    }
+  }
+
+  of(pod: string): number | undefined {
+    return this.#ends.get(pod);
+  }
+}
+
+/** Of an end, since it; of what time makes, since the pod was made. */
+const OF_AN_END: ReadonlySet<string> = new Set(['pod-restart', 'oom-kill']);
+
+function report({ name, told }: Fault, calls: readonly Call[], startedAt: number, ends: Ends): void {
   const lines = told.map((type) => {
     const call = calls.find((each) => each.type === type && each.pod === name);
-    return call ? `${type} after ${seconds(call.at - startedAt)}` : `${type} NOT told`;
+    if (!call) return `${type} NOT told`;
+    const end = OF_AN_END.has(type) ? ends.of(name) : undefined;
+    if (end === undefined) return `${type} ${seconds(call.at - startedAt)} after the pod was made`;
+    return `${type} ${seconds(call.at - end)} after its end`;
   });
-  say(`${name.padEnd(14)} ${lines.join(', ') || 'nothing told'}${ended === undefined ? '' : ` (last end ${ended})`}`);
+  say(`${name.padEnd(14)} ${lines.join(', ') || 'nothing told'}`);
 }
 
 function statusProblems(): string[] {
-  const { status } = get<Hooked>('-n', FAULTY, 'hooks.kagent.dev', 'doctor');
-  const active = (status?.activeEvents ?? []).map(({ eventType, resourceName }) => `${eventType} ${resourceName}`);
+  const { status } = get('-n', FAULTY, 'hooks.kagent.dev', 'doctor') as Hooked;
+  const active = new Set(
+    (status?.activeEvents ?? []).map(({ eventType, resourceName }) => `${eventType} ${resourceName}`),
+  );
   const wanted = FAULTS.flatMap(({ name, told }) =>
     told.filter((type) => TYPES.includes(type)).map((type) => `${type} ${name}`),
   );
-  const unseen = wanted.filter((each) => !active.includes(each)).map((each) => `not in activeEvents: ${each}`);
-  const audits = get<{ items: { reason: string }[] }>(
-    '-n',
-    FAULTY,
-    'events',
-    '--field-selector',
-    'involvedObject.kind=Hook',
+  const unseen = wanted.filter((each) => !active.has(each)).map((each) => `not in activeEvents: ${each}`);
+  const audits = (
+    get('-n', FAULTY, 'events', '--field-selector', 'involvedObject.kind=Hook') as { items: { reason: string }[] }
   ).items;
   const successes = audits.filter(({ reason }) => reason === 'AgentCallSuccess').length;
   return successes === wanted.length
@@ -196,9 +226,9 @@ function standing(): string[] {
     'sidecars',
   ]);
   process.stdout.write(sidecars);
-  const { items } = get<{
+  const { items } = get('-n', NAMESPACE, 'pods') as {
     items: { metadata: { name: string }; status: { containerStatuses?: { restartCount: number }[] } }[];
-  }>('-n', NAMESPACE, 'pods');
+  };
   return items
     .filter(({ status }) => status.containerStatuses?.some(({ restartCount }) => restartCount > 0))
     .map(({ metadata }) => `${metadata.name} was started again`);
@@ -212,4 +242,7 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-await main();
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

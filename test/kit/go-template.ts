@@ -16,8 +16,8 @@ type Node =
       readonly kind: 'block';
       readonly word: 'if' | 'with' | 'range';
       readonly value: Expression;
-      then: Node[];
-      else: Node[];
+      yes: Node[];
+      no: Node[];
     };
 
 /** Templates of several files, which share what they define. */
@@ -72,11 +72,11 @@ export class GoTemplates {
   #block(node: Extract<Node, { kind: 'block' }>, dot: Value, scope: Scope): string {
     const value = this.#value(node.value, dot, scope);
     const inner = (): Scope => new Scope(scope);
-    if (!isTrue(value)) return this.#render(node.else, dot, inner());
-    if (node.word === 'if') return this.#render(node.then, dot, inner());
-    if (node.word === 'with') return this.#render(node.then, value, inner());
+    if (!isTrue(value)) return this.#render(node.no, dot, inner());
+    if (node.word === 'if') return this.#render(node.yes, dot, inner());
+    if (node.word === 'with') return this.#render(node.yes, value, inner());
     const items: readonly Value[] = Array.isArray(value) ? value : [];
-    return items.map((item) => this.#render(node.then, item, inner())).join('');
+    return items.map((item) => this.#render(node.yes, item, inner())).join('');
   }
 
   #value(expression: Expression, dot: Value, scope: Scope): Value {
@@ -192,16 +192,16 @@ class Parser {
       kind: 'block',
       word,
       value: pipeline(condition),
-      then: this.#until(['else', 'end']),
-      else: [],
+      yes: this.#until(['else', 'end']),
+      no: [],
     };
     const part = this.#parts[this.#at];
     const action = typeof part === 'object' ? part.action : '';
     if (action.startsWith('else')) {
       this.#at++;
       const chained = /^else\s+if\s([^]*)$/.exec(action);
-      if (chained) node.else = [this.#block('if', chained[1] ?? '')];
-      else node.else = this.#until(['end']);
+      if (chained) node.no = [this.#block('if', chained[1] ?? '')];
+      else node.no = this.#until(['end']);
     }
     return node;
   }
@@ -215,7 +215,10 @@ function pipeline(text: string): Expression {
   while (TOKEN.lastIndex < end) {
     const found = TOKEN.exec(text);
     if (!found) throw new Error(`cannot read ${text}`);
-    tokens.push(found[1] ?? '');
+    const token = found[1] ?? '';
+    // A field of what the parenthesis gave stands right behind it; with a space between, it is an operand.
+    const isField = token.startsWith('.') && text[found.index] === '.' && text[found.index - 1] === ')';
+    tokens.push(isField ? `)${token}` : token);
   }
   const value = piped(tokens);
   if (tokens.length > 0) throw new Error(`${tokens.join(' ')} is left of ${text}`);
@@ -250,7 +253,8 @@ function operand(tokens: string[], isHead: boolean): Expression | string {
   if (token === '(') {
     const inner = piped(tokens);
     if (tokens.shift() !== ')') throw new Error('a parenthesis is not closed');
-    if (/^\.\w/.test(tokens[0] ?? '')) return { kind: 'path', from: inner, names: namesOf(tokens.shift() ?? '') };
+    if (tokens[0]?.startsWith(').'))
+      return { kind: 'path', from: inner, names: namesOf(tokens.shift()?.slice(1) ?? '') };
     return inner;
   }
   if (token.startsWith('"')) return { kind: 'literal', value: JSON.parse(token) };
@@ -283,5 +287,6 @@ export function isTrue(value: Value): boolean {
 }
 
 function printed(value: Value): string {
-  return value === undefined || value === null ? '' : String(value);
+  if (typeof value === 'object' && value !== null) throw new Error(`cannot print ${JSON.stringify(value)}`);
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }

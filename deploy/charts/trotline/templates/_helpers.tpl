@@ -57,7 +57,7 @@ affinity: {{ toYaml . | nindent 2 }}
 - --control-plane={{ include "trotline.name" . }}-control-plane.{{ .Release.Namespace }}.svc:{{ .Values.controlPlane.port }}
 - --ca=/run/trotline/ca.crt
 - --token=/run/trotline/token
-- --data=/var/lib/trotline
+- --data=/var/lib/trotline/sidecar
 - --policy=/etc/trotline/policy.yaml
 - --sources=/etc/trotline/sources.yaml
 {{- end }}
