@@ -60,27 +60,59 @@ export function noApiServer(): string | null {
 /** What `kube-apiserver` is started with, beside where and on what. */
 export interface ApiServerOptions {
   readonly flags?: readonly string[];
+  /** Every request is noted, for `audited`. */
+  readonly audit?: boolean;
 }
+
+/** A request as the API server noted it. */
+export interface Audited {
+  readonly user: string;
+  readonly verb: string;
+  /** `pods`, `hooks/status`; '' for what is no resource. */
+  readonly resource: string;
+  readonly status: number;
+  readonly uri: string;
+}
+
+interface AuditLine {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+/** When a request is received, and when it is answered, which for a watch is its end. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['ResponseStarted'],
+  rules: [{ level: 'Metadata' }],
+};
 
 export class ApiServer {
   readonly folder = mkdtempSync(join(tmpdir(), 'trotline-api-'));
   readonly #programs: string;
-  readonly #flags: readonly string[];
+  readonly #flags: string[];
   #etcd: ChildProcess | null = null;
   #server: ChildProcess | null = null;
   #etcdPorts: readonly [number, number] = [0, 0];
   #port = 0;
 
-  private constructor(programs: string, flags: readonly string[]) {
+  private constructor(programs: string, { flags = [], audit = false }: ApiServerOptions) {
     this.#programs = programs;
-    this.#flags = flags;
+    this.#flags = [...flags];
+    if (!audit) return;
+    const policy = join(this.folder, 'audit.yaml');
+    writeFileSync(policy, JSON.stringify(AUDIT_POLICY));
+    this.#flags.push(`--audit-policy-file=${policy}`, `--audit-log-path=${join(this.folder, 'audit.log')}`);
   }
 
   /** Resolves when it is ready, some five seconds later. */
-  static async start({ flags = [] }: ApiServerOptions = {}): Promise<ApiServer> {
+  static async start(options: ApiServerOptions = {}): Promise<ApiServer> {
     const programs = apiServerFolder();
     if (programs === null) throw new Error('no kube-apiserver');
-    const server = new ApiServer(programs, flags);
+    const server = new ApiServer(programs, options);
     await server.#begin();
     return server;
   }
@@ -222,6 +254,22 @@ export class ApiServer {
 
   log(program: 'etcd' | 'kube-apiserver'): string {
     return readFileSync(join(this.folder, `${program}.log`), 'utf8');
+  }
+
+  /** Requests by now: each when it was received, status 0, and when it was answered. */
+  audited(): Audited[] {
+    const lines = readFileSync(join(this.folder, 'audit.log'), 'utf8').split('\n').slice(0, -1);
+    return lines.map((line) => {
+      const { user, verb, objectRef, responseStatus, requestURI } = JSON.parse(line) as AuditLine;
+      const { resource = '', subresource } = objectRef ?? {};
+      return {
+        user: user.username,
+        verb,
+        resource: subresource === undefined ? resource : `${resource}/${subresource}`,
+        status: responseStatus?.code ?? 0,
+        uri: requestURI,
+      };
+    });
   }
 
   async stop(): Promise<void> {
