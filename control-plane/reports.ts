@@ -73,7 +73,7 @@ function createReceiver(store: Store, metadata: Metadata, { acknowledge, fail, o
       const batch = convert.reportFromProto(request);
       if (from === null) {
         from = senderOf(request, metadata);
-        acknowledge(await store.storedSequence(from.sidecarId));
+        acknowledge(await store.resumeReports(from.sidecarId, from.node, Number(request.acknowledgedSequence)));
       }
       if (isEmpty(request)) return;
       for (const event of batch.events) checkNode(metadata, event.node);

@@ -202,7 +202,12 @@ export function claimAnswerFromProto({ id: wireId, answer }: claim.ClaimAnswer):
 }
 
 /** `sidecarId` and `node` are '' in all but the first request of a stream. */
-export function reportToProto(batch: ReportBatch, sidecarId: string, node: string): report.PublishRequest {
+export function reportToProto(
+  batch: ReportBatch,
+  sidecarId: string,
+  node: string,
+  acknowledgedSequence = 0,
+): report.PublishRequest {
   return {
     sidecarId,
     node,
@@ -219,6 +224,7 @@ export function reportToProto(batch: ReportBatch, sidecarId: string, node: strin
       attempts: from.attempts.map(attemptToProto),
     })),
     ledger: batch.ledger ? ledgerToProto(batch.ledger) : undefined,
+    acknowledgedSequence: BigInt(acknowledgedSequence),
   };
 }
 

@@ -72,7 +72,8 @@ export class Reporter implements Component {
       'reports',
       {
         open: (metadata) => this.#service.publish(metadata),
-        onOpen: (send) => void send(convert.reportToProto(NOTHING, options.sidecarId, options.node)),
+        onOpen: (send) =>
+          void send(convert.reportToProto(NOTHING, options.sidecarId, options.node, options.journal.ackedSequence)),
         onMessage: ({ storedSequence }) => this.#acknowledged(Number(storedSequence)),
         onLost: () => this.#lost(),
       },

@@ -45,6 +45,8 @@ export interface LedgerRow {
   readonly outcomes: Readonly<Record<string, number>>;
   /** The sums hold. */
   readonly balanced: boolean;
+  /** Some of it is not in this store, though it was acknowledged: a volume was lost. */
+  readonly missing: boolean;
   /** What the store has equals what the sidecar made; false while reports are on their way. */
   readonly stored: boolean;
 }
@@ -71,13 +73,14 @@ function sourceRows({ node, ledger }: NodeLedger): LedgerRow[] {
       pending: null,
       outcomes: {},
       // Each life on its own: what one has too much must not make up for what another has too little.
+      missing: false,
       balanced: lives.every(({ heard, unmatched, routed, lost }) => heard === unmatched + routed + sum(lost)),
       stored: true,
     };
   });
 }
 
-function hookRows({ node, ledger, stored, storedSequence }: NodeLedger): LedgerRow[] {
+function hookRows({ node, ledger, stored, storedSequence, missingUntil }: NodeLedger): LedgerRow[] {
   return ledger.hooks.map(({ hook, routed, pending, outcomes }) => {
     const same = JSON.stringify(sorted(outcomes)) === JSON.stringify(sorted(stored[hook] ?? {}));
     const none = { lives: null, heard: null, unmatched: null, lost: null, unknown: '' };
@@ -90,7 +93,8 @@ function hookRows({ node, ledger, stored, storedSequence }: NodeLedger): LedgerR
       pending,
       outcomes,
       balanced: routed === sum(outcomes) + pending,
-      stored: same && storedSequence >= ledger.outcomeSequence,
+      missing: missingUntil > 0 && !same,
+      stored: (same || missingUntil > 0) && storedSequence >= ledger.outcomeSequence,
     };
   });
 }
@@ -148,10 +152,11 @@ const LEDGER: Listing<LedgerRow> = {
   flat: ({ outcomes, ...row }) => ({ ...row, ...outcomes }),
 };
 
-function balanceText({ balanced, stored, unknown }: LedgerRow): string {
+function balanceText({ balanced, stored, missing, unknown }: LedgerRow): string {
   const words = [
     balanced ? 'balanced' : 'NOT balanced',
     stored ? '' : 'reports on their way',
+    missing ? 'older outcomes not in this store' : '',
     unknown === '' ? '' : `unknown ${unknown}`,
   ];
   return words.filter((word) => word !== '').join(', ');

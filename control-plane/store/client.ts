@@ -78,7 +78,8 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
       tell(batch).catch((error: unknown) => log.error({ error: errorText(error) }, 'tail failed'));
       return stored;
     },
-    storedSequence: async (sidecarId) => read().call('storedSequence', sidecarId),
+    resumeReports: async (sidecarId, node, acknowledged) =>
+      write().call('resumeReports', { sidecarId, node, acknowledged }),
     async events(query) {
       const summaries = await read().call('events', { ...query, alsoIds: pending.idsOf(query) });
       return summaries.map((summary) => pending.merge(summary));

@@ -3,6 +3,8 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { AppError, type Ledger, ledgerName, type OutcomeRecord } from '#core';
 
+import type { ResumeRequest } from './messages.ts';
+import { createAuditWriter } from './overrides.ts';
 import { packLedger, unpackLedger } from './record.ts';
 import { bytes, integer, text } from './rows.ts';
 import type { NodeLedger } from './types.ts';
@@ -12,6 +14,8 @@ const EMPTY: Ledger = { sources: [], hooks: [], outcomeSequence: 0, health: [] }
 export interface LedgerWriter {
   /** Sequence up to which this sidecar's outcomes are stored; 0 for an unknown one. */
   storedSequence(sidecarId: string): number;
+  /** Inside a transaction: the sequence after which the sidecar goes on. */
+  resume(request: ResumeRequest): number;
   /** Inside a transaction: counts new outcomes, moves the sequence on, keeps the newest ledger. */
   write(sidecarId: string, node: string, outcomes: readonly OutcomeRecord[], ledger: Ledger | null): void;
 }
@@ -28,9 +32,20 @@ export function createLedgerWriter(database: DatabaseSync, now: () => number): L
      ON CONFLICT (sidecar, hook, outcome) DO UPDATE SET count = count + excluded.count`,
   );
   const storedSequence = createSequenceReader(database);
+  const skip = database.prepare('UPDATE sidecars SET stored_sequence = ?, missing_until = ? WHERE id = ?');
+  const audit = createAuditWriter(database, now);
 
   return {
     storedSequence,
+    resume({ sidecarId, node, acknowledged }) {
+      const stored = storedSequence(sidecarId);
+      if (acknowledged <= stored) return stored;
+      upsert.run(sidecarId, node, stored, now(), null);
+      skip.run(acknowledged, acknowledged, sidecarId);
+      const detail = `outcomes ${stored + 1} to ${acknowledged} were acknowledged, and are not in this store`;
+      audit({ who: 'trotline', act: 'history-missing', subject: `${node} ${sidecarId}`, detail });
+      return acknowledged;
+    },
     write(sidecarId, node, outcomes, ledger) {
       upsert.run(sidecarId, node, outcomes.at(-1)?.sequence ?? 0, now(), ledger ? packLedger(ledger) : null);
       for (const [hook, names] of Map.groupBy(outcomes, ({ hook }) => hook)) {
@@ -40,7 +55,7 @@ export function createLedgerWriter(database: DatabaseSync, now: () => number): L
   };
 }
 
-export function createSequenceReader(database: DatabaseSync): (sidecarId: string) => number {
+function createSequenceReader(database: DatabaseSync): (sidecarId: string) => number {
   const find = database.prepare('SELECT stored_sequence FROM sidecars WHERE id = ?');
   return (sidecarId) => {
     const row = find.get(sidecarId);
@@ -71,6 +86,7 @@ export function readLedgers(database: DatabaseSync): NodeLedger[] {
       node: text(row, 'node'),
       ledger: row['record'] === null ? EMPTY : unpackLedger(bytes(row, 'record')),
       storedSequence: integer(row, 'stored_sequence'),
+      missingUntil: integer(row, 'missing_until'),
       stored: stored.get(sidecarId) ?? {},
       updatedMs: integer(row, 'updated_ms'),
     };

@@ -32,6 +32,12 @@ export interface ReportRequest {
   readonly batch: ReportBatch;
 }
 
+export interface ResumeRequest {
+  readonly sidecarId: string;
+  readonly node: string;
+  readonly acknowledged: number;
+}
+
 export interface ClaimCall {
   readonly holder: string;
   /** With a buffer of its own: a view takes all of its buffer along. */
@@ -59,6 +65,7 @@ export interface WriterCalls {
   members: Call<string, Members>;
   endIncident: Call<{ readonly key: string; readonly windowMs: number }, null>;
   report: Call<ReportRequest, number>;
+  resumeReports: Call<ResumeRequest, number>;
   setOverride: Call<OverrideRequest, null>;
   resetStats: Call<StatsResetRequest, HookStats[]>;
   /** Writes the rest of the write-ahead log back, so that it starts anew. */
@@ -77,7 +84,6 @@ export interface ReaderCalls {
   events: Call<StoredQuery, EventSummary[]>;
   event: Call<string, EventDetail | null>;
   summaries: Call<readonly string[], EventSummary[]>;
-  storedSequence: Call<string, number>;
   stats: Call<null, HookStats[]>;
   ledger: Call<null, NodeLedger[]>;
   overrides: Call<null, Override[]>;

@@ -2,7 +2,7 @@
 import { errorText } from '#core';
 
 import { openReader } from './database.ts';
-import { createSequenceReader, readLedgers } from './ledger.ts';
+import { readLedgers } from './ledger.ts';
 import { failureOf, type ReaderCalls, type RequestOf } from './messages.ts';
 import { readAudit, readOverrides } from './overrides.ts';
 import { createHistoryReader } from './query.ts';
@@ -19,7 +19,6 @@ const LONG_LOG = 4_096;
 serve(({ path }, say) => {
   const { database, close } = openReader(path);
   const history = createHistoryReader(database);
-  const storedSequence = createSequenceReader(database);
   const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)');
 
   const timer = setInterval(() => {
@@ -38,8 +37,6 @@ serve(({ path }, say) => {
         return history.event(request.request);
       case 'summaries':
         return history.summaries(request.request);
-      case 'storedSequence':
-        return storedSequence(request.request);
       case 'stats':
         return readStats(database);
       case 'ledger':

@@ -52,7 +52,8 @@ const STEPS: readonly string[] = [
    CREATE TABLE durations (
      hook TEXT NOT NULL, node TEXT NOT NULL, newest BLOB NOT NULL, PRIMARY KEY (hook, node)
    ) STRICT;`,
-  `CREATE TABLE incidents (
+  `ALTER TABLE sidecars ADD COLUMN missing_until INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE incidents (
      key TEXT PRIMARY KEY, members INTEGER NOT NULL, ends_ms REAL NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE members (

@@ -57,8 +57,11 @@ export interface Store extends Component {
    * nothing stored: a hole in the sequence, or an outcome whose event is neither in the batch nor stored.
    */
   report(sidecarId: string, node: string, batch: ReportBatch): Promise<number>;
-  /** Sequence up to which this sidecar's outcomes are stored; 0 for an unknown one. */
-  storedSequence(sidecarId: string): Promise<number>;
+  /**
+   * Where a sidecar goes on: the sequence up to which its outcomes are stored, or, when a control plane acknowledged more than is stored
+   * here (a volume was lost, or is an older copy), that. What is missing is then noted in ledger and audit.
+   */
+  resumeReports(sidecarId: string, node: string, acknowledged: number): Promise<number>;
   /** Newest first, as many as a bounded answer holds; pending hooks included from progress. */
   events(query: EventQuery): Promise<EventSummary[]>;
   /** By full id or a unique start of it; null when there is none. Texts are in full but for pending hooks. */
@@ -141,6 +144,8 @@ export interface NodeLedger {
   readonly node: string;
   readonly ledger: Ledger;
   readonly storedSequence: number;
+  /** Outcomes up to this one may be missing here, although they were acknowledged; 0: none are. */
+  readonly missingUntil: number;
   /** Stored outcomes by hook and outcome (`dropped(reason)`), counted over the sidecar's whole life, also beyond retention. */
   readonly stored: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly updatedMs: number;

@@ -76,6 +76,8 @@ serve(({ path, retention }, say) => {
         return transactions.alone(id, () => groups.end(asked.request));
       case 'report':
         return transactions.alone(id, () => report(asked.request));
+      case 'resumeReports':
+        return transactions.alone(id, () => ledger.resume(asked.request));
       case 'setOverride':
         return transactions.alone(id, () => setOverride(asked.request));
       case 'resetStats':

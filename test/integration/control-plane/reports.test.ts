@@ -15,7 +15,7 @@ test('what is reported is acknowledged by sequence once it is stored', async () 
   client.publish(outcomes(4, 5));
   await eventually(() => client.acknowledged.at(-1) === 5);
   expect(client.acknowledged).toEqual([0, 3, 5]);
-  expect(await wire.store.storedSequence('s')).toBe(5);
+  expect(await wire.store.resumeReports('s', 'node-1', 0)).toBe(5);
 });
 
 test('a new stream hears first what is stored, and sends the rest twice without harm', async () => {

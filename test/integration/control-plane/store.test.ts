@@ -117,11 +117,11 @@ test('claims of a commit that failed are as if never asked, waiters are told to 
 describe('reports', () => {
   test('are stored once, however often they are sent', async () => {
     const store = await start();
-    expect(await store.storedSequence('s')).toBe(0);
+    expect(await store.resumeReports('s', 'node-1', 0)).toBe(0);
     expect(await store.report('s', 'node-1', outcomes(1, 3))).toBe(3);
     expect(await store.report('s', 'node-1', outcomes(1, 3))).toBe(3);
     expect(await store.report('s', 'node-1', outcomes(2, 5))).toBe(5);
-    expect(await store.storedSequence('s')).toBe(5);
+    expect(await store.resumeReports('s', 'node-1', 0)).toBe(5);
     expect(await store.events({})).toHaveLength(5);
     expect((await store.ledger())[0]?.stored).toEqual({ [HOOK]: { delivered: 5 } });
   });
@@ -134,7 +134,7 @@ describe('reports', () => {
       code: 'MESSAGE_INVALID',
       message: expect.stringContaining('expected 3, got 4'),
     });
-    expect(await store.storedSequence('s')).toBe(2);
+    expect(await store.resumeReports('s', 'node-1', 0)).toBe(2);
     expect(await store.events({})).toHaveLength(2);
   });
 
@@ -148,7 +148,7 @@ describe('reports', () => {
     );
     await expect(bad).rejects.toMatchObject({ code: 'MESSAGE_INVALID' });
     expect(await good).toBe(1);
-    expect(await store.storedSequence('bad')).toBe(0);
+    expect(await store.resumeReports('bad', 'node-1', 0)).toBe(0);
   });
 
   test('keep events and outcomes as they were told', async () => {

@@ -126,7 +126,15 @@ it('a caller cannot say for itself that it was authenticated', async () => {
   metadata.set('trotline-caller-node', 'far-1');
   const call = client.publish(metadata);
   const ended = new Promise<ServiceError>((resolve) => call.on('error', resolve));
-  call.write({ sidecarId: 'x', node: 'far-1', events: [], outcomes: [], progress: [], ledger: undefined });
+  call.write({
+    sidecarId: 'x',
+    node: 'far-1',
+    events: [],
+    outcomes: [],
+    progress: [],
+    ledger: undefined,
+    acknowledgedSequence: 0n,
+  });
   expect((await ended).details).toContain('expected a bearer token');
   expect(controlPlane.sidecars.list()).toEqual([]);
 });

@@ -1,7 +1,12 @@
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
 import type { Result } from '#core';
+import { dataFiles } from '#control-plane';
 
+import { ledgerRows } from '../../../control-plane/cli/ledger.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { testAction } from '../../kit/numbered.ts';
 import { hookYaml, startThread, type Thread } from '../../kit/thread.ts';
@@ -96,6 +101,34 @@ describe('reports', () => {
       await thread.startControlPlane();
     }
     await balanced(thread, 'trotline/all', { delivered: 900 });
+  });
+
+  it('go on at a control plane that has lost its volume, which says what it does not have', async () => {
+    const { source, emit } = manual();
+    await using thread = await startThread({
+      hooks: { 'a.yaml': hookYaml('all') },
+      sources: [source],
+      actions: [delivering],
+    });
+    await emit([1, 2, 3]);
+    await balanced(thread, 'trotline/all', { delivered: 3 });
+    await eventually(() => thread.sidecar.journal.ackedSequence === 3);
+    await thread.stopControlPlane();
+    await rm(dirname(dataFiles(thread.folder).database), { recursive: true });
+    await emit([4]);
+    await thread.startControlPlane();
+    await eventually(async () => {
+      const [node] = await thread.ledger();
+      expect(node).toMatchObject({ storedSequence: 4, missingUntil: 3, stored: { 'trotline/all': { delivered: 1 } } });
+      expect(ledgerRows(await thread.ledger()).at(-1)).toMatchObject({ balanced: true, missing: true, stored: true });
+    });
+    const [record] = await thread.api<{ act: string; detail: string }[]>('/v1/audit');
+    expect(record).toMatchObject({
+      act: 'history-missing',
+      detail: 'outcomes 1 to 3 were acknowledged, and are not in this store',
+    });
+    await emit([5]);
+    await eventually(async () => expect((await thread.ledger())[0]?.storedSequence).toBe(5));
   });
 
   it('of a sidecar that ends are told to the last, with nothing unknown', async () => {

@@ -349,11 +349,11 @@ describe('other texts', () => {
     const ledger = { sources: [source], hooks: [hook], outcomeSequence: 2, health: [] };
     const head = { sidecarId: 's', node: 'n', ledger, updatedMs: 1 };
     const stored = { 'trotline/h': { 'dropped(journal-full)': 1, delivered: 1 } };
-    expect(ledgerRows([{ ...head, storedSequence: 2, stored }])).toMatchObject([
+    expect(ledgerRows([{ ...head, missingUntil: 0, storedSequence: 2, stored }])).toMatchObject([
       { name: 'netlink', lost: 1, balanced: true },
       { name: 'h', pending: 1, balanced: true, stored: true },
     ]);
-    expect(ledgerRows([{ ...head, storedSequence: 1, stored: {} }])[1]).toMatchObject({
+    expect(ledgerRows([{ ...head, missingUntil: 0, storedSequence: 1, stored: {} }])[1]).toMatchObject({
       balanced: true,
       stored: false,
     });

@@ -69,7 +69,7 @@ export class FakeStore implements Store {
   async report(): Promise<number> {
     return 0;
   }
-  async storedSequence(): Promise<number> {
+  async resumeReports(): Promise<number> {
     return 0;
   }
   async events({ source = '', type, hook, node, outcome, limit = 100 }: EventQuery): Promise<EventSummary[]> {

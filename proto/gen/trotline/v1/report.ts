@@ -32,7 +32,14 @@ export interface PublishRequest {
   outcomes: Outcome[];
   progress: Progress[];
   /** The newest state; absent: unchanged. */
-  ledger: Ledger | undefined;
+  ledger:
+    | Ledger
+    | undefined;
+  /**
+   * In the first request of a stream: up to which outcome a control plane has acknowledged, and the sidecar has nothing any more. A store
+   * that is behind it has lost its end, or is another one.
+   */
+  acknowledgedSequence: bigint;
 }
 
 /** Everything with a sequence up to this one is stored, durable against kill -9. */
@@ -130,7 +137,15 @@ export interface SourceHealth {
 }
 
 function createBasePublishRequest(): PublishRequest {
-  return { sidecarId: "", node: "", events: [], outcomes: [], progress: [], ledger: undefined };
+  return {
+    sidecarId: "",
+    node: "",
+    events: [],
+    outcomes: [],
+    progress: [],
+    ledger: undefined,
+    acknowledgedSequence: 0n,
+  };
 }
 
 export const PublishRequest: MessageFns<PublishRequest> = {
@@ -152,6 +167,12 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     }
     if (message.ledger !== undefined) {
       Ledger.encode(message.ledger, writer.uint32(50).fork()).join();
+    }
+    if (message.acknowledgedSequence !== 0n) {
+      if (BigInt.asUintN(64, message.acknowledgedSequence) !== message.acknowledgedSequence) {
+        throw new globalThis.Error("value provided for field message.acknowledgedSequence of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.acknowledgedSequence);
     }
     return writer;
   },
@@ -215,6 +236,14 @@ export const PublishRequest: MessageFns<PublishRequest> = {
             }
 
             message.ledger = Ledger.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.acknowledgedSequence = reader.uint64() as bigint;
             continue;
           }
         }
