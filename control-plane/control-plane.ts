@@ -20,6 +20,7 @@ import { NO_GRANTS, readGrants } from './kubernetes/grants.ts';
 import { HookResources } from './kubernetes/hook-resources.ts';
 import { Incidents } from './kubernetes/incidents.ts';
 import { Leadership } from './kubernetes/leadership.ts';
+import { KubernetesSecrets } from './kubernetes/secrets.ts';
 import { StatusWriter } from './kubernetes/status-writer.ts';
 import { Metrics } from './metrics.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';
@@ -60,11 +61,13 @@ export function createControlPlane({
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
   const kubernetesApi = openOnce(config.kubeconfig);
   const { origins, resources } = originsOf(config, kubernetesApi, { log, clock });
+  const secrets = resources ? new KubernetesSecrets(kubernetesApi, clock, log) : null;
   const hooks = new HookRegistry({
     origins: origins.map(({ origin }) => origin),
     store,
     log,
     kagent: kagentSettings(env),
+    ...(secrets ? { clusterSecrets: secrets } : {}),
   });
   const sidecars = new SidecarRegistry(clock);
   const incidents = new Incidents(hooks, clock);
@@ -111,6 +114,7 @@ export function createControlPlane({
   supervisor.add('data', folder(config.data));
   supervisor.add('store', store);
   for (const { name, origin } of origins) supervisor.add(name, origin);
+  if (secrets) supervisor.add('secrets', secrets);
   supervisor.add('hooks', hooks);
   supervisor.add('grpc', server);
   supervisor.add('api', api);

@@ -16,8 +16,14 @@ export const REDACTED = '[redacted]';
 /** Values shorter than this are words that texts contain anyway. */
 const MIN_CONCEALED_LENGTH = 8;
 
-/** Where the control plane finds a secret: a variable of its environment, or a file whose final line break is no part of it. */
-export type SecretReference = { readonly env: string } | { readonly file: string };
+/**
+ * Where the control plane finds a secret: a variable of its environment, a file, or a key of a Secret of the hook's namespace. A final
+ * line break of the last two is no part of it.
+ */
+export type SecretReference =
+  | { readonly env: string }
+  | { readonly file: string }
+  | { readonly secretRef: { readonly name: string; readonly key: string } };
 
 export interface SecretOptions {
   readonly description: string;
@@ -25,7 +31,7 @@ export interface SecretOptions {
   readonly pattern?: string;
 }
 
-/** A property that holds a secret, or an object of them as the schema of a record: text, `{ env }` or `{ file }`. */
+/** A property that holds a secret, or an object of them as the schema of a record: text, `{ env }`, `{ file }` or `{ secretRef }`. */
 export function Secret(options: SecretOptions) {
   return Type.Unsafe<string | SecretReference>({
     type: ['string', 'object'],
@@ -34,6 +40,16 @@ export function Secret(options: SecretOptions) {
     properties: {
       env: { type: 'string', minLength: 1, description: "Variable of the control plane's environment." },
       file: { type: 'string', pattern: '^/', description: "File on the control plane's machine." },
+      secretRef: {
+        type: 'object',
+        properties: {
+          name: { type: 'string', pattern: '^[a-z0-9][a-z0-9.-]{0,252}$', description: 'Name of the Secret.' },
+          key: { type: 'string', pattern: '^[-._a-zA-Z0-9]{1,253}$', description: 'Key in it.' },
+        },
+        required: ['name', 'key'],
+        additionalProperties: false,
+        description: "A Secret of the hook's namespace.",
+      },
     },
     minProperties: 1,
     maxProperties: 1,
@@ -67,7 +83,7 @@ export function resolveSecrets(
       if (!isReference(secret)) return secret;
       try {
         const value = read(secret);
-        return 'file' in secret ? value.replace(/\r?\n$/, '') : value;
+        return 'env' in secret ? value : value.replace(/\r?\n$/, '');
       } catch (error) {
         problems.push({ path: place, message: `secret cannot be read: ${errorText(error)}` });
         return secret;
@@ -144,5 +160,8 @@ function schemaOf(
 }
 
 function isReference(secret: unknown): secret is SecretReference {
-  return isObject(secret) && (typeof secret.env === 'string' || typeof secret.file === 'string');
+  return (
+    isObject(secret) &&
+    (typeof secret.env === 'string' || typeof secret.file === 'string' || isObject(secret.secretRef))
+  );
 }

@@ -16,7 +16,7 @@ import type { HookFiles } from './hook-files.ts';
 import { createPushedSet, type PushedSet } from './hook-set.ts';
 import { type KagentSettings, kagentSettings, withKagent } from './kagent.ts';
 import { withRecoveries } from './recoveries.ts';
-import { SecretReader } from './secrets.ts';
+import { type ClusterSecrets, SecretReader } from './secrets.ts';
 
 /** The hooks as sidecars shall have them, and what is to be said about them. */
 export interface HookSnapshot {
@@ -48,6 +48,8 @@ export interface HookRegistryOptions {
   readonly origins: readonly HookOrigin[];
   readonly store: Pick<Store, 'overrides' | 'setOverride'>;
   readonly log: Log;
+  /** Default: there are none. */
+  readonly clusterSecrets?: ClusterSecrets;
   /** Default: as the action has it. */
   readonly kagent?: KagentSettings;
 }
@@ -58,14 +60,17 @@ export class HookRegistry implements Component {
   readonly #store: HookRegistryOptions['store'];
   readonly #log: Log;
   readonly #kagent: KagentSettings;
+  readonly #clusterSecrets: ClusterSecrets | undefined;
   readonly #listeners = new Set<(snapshot: HookSnapshot) => void>();
   #overrides: ReadonlyMap<string, Override> = new Map();
   #snapshot: HookSnapshot;
-  #secrets = new SecretReader();
+  #secrets: SecretReader;
   #unsubscribe: (() => void)[] = [];
 
-  constructor({ origins, store, log, kagent = kagentSettings({}) }: HookRegistryOptions) {
+  constructor({ origins, store, log, kagent = kagentSettings({}), clusterSecrets }: HookRegistryOptions) {
     this.#kagent = kagent;
+    this.#clusterSecrets = clusterSecrets;
+    this.#secrets = new SecretReader(clusterSecrets);
     this.#origins = origins;
     this.#store = store;
     this.#log = log;
@@ -88,6 +93,8 @@ export class HookRegistry implements Component {
         if (isNews || this.#secrets.outdated) this.#refresh();
       }),
     );
+    const unsubscribe = this.#clusterSecrets?.onChange(() => this.#refresh());
+    if (unsubscribe) this.#unsubscribe.push(unsubscribe);
     await this.#readOverrides();
   }
 
@@ -134,7 +141,7 @@ export class HookRegistry implements Component {
     const files = this.#origins.map((origin) => origin.files);
     const unique = refuseDuplicates(files.flatMap(({ hooks }) => hooks));
     const hooks = unique.hooks.map((hook) => overridden(hook, this.#overrides.get(hookId(hook))));
-    this.#secrets = new SecretReader();
+    this.#secrets = new SecretReader(this.#clusterSecrets);
     const pushed = hooks.map((hook) => withKagent(hook, this.#kagent));
     const set = createPushedSet(withRecoveries(pushed), this.#secrets);
     const left = new Set(set.refused.map(({ id }) => id));

@@ -19,7 +19,7 @@ export function createPushedSet(hooks: readonly Hook[], secrets: SecretReader): 
   const refused: RefusedHook[] = [];
   let left = MAX_SET_BYTES;
   const pushed = hooks.flatMap((unresolved) => {
-    const { hook, problems } = resolveSecrets(unresolved, (reference) => secrets.read(reference));
+    const { hook, problems } = resolveSecrets(unresolved, (reference, namespace) => secrets.read(reference, namespace));
     const sent = convert.hookToProto(hook);
     const bytes = HookSet.encode({ version: '', nonce: '', hooks: [sent], explicitlyEmpty: false }).finish().length;
     if (bytes > left) {

@@ -9,20 +9,41 @@ import { redact, resolveSecrets as fillIn, type SecretReference, vocabulary } fr
  */
 export function resolveSecrets(
   hook: Hook,
-  read: (reference: SecretReference) => string,
+  read: (reference: SecretReference, namespace: string) => string,
 ): { readonly hook: Hook; readonly problems: readonly Issue[] } {
-  const { spec, problems } = fillIn(hook.spec, vocabulary.actions, read);
+  const { spec, problems } = fillIn(hook.spec, vocabulary.actions, (reference) => read(reference, hook.namespace));
   const place = hook.origin ? { file: hook.origin.file, line: hook.origin.line } : {};
   return { hook: createHook({ ...hook, spec }), problems: problems.map((issue) => Object.assign({}, issue, place)) };
 }
 
+/** Secrets of the API server, as far as they are known here. */
+export interface ClusterSecrets {
+  /** Throws when there is no such Secret or key, or it is not read yet: whoever listens to `onChange` is told when it is. */
+  read(namespace: string, name: string, key: string): string;
+  onChange(listener: () => void): () => void;
+}
+
+const NO_CLUSTER: ClusterSecrets = {
+  read: () => {
+    throw new AppError('NOT_FOUND', 'there is no API server to read it from: expected { env } or { file }');
+  },
+  onChange: () => () => undefined,
+};
+
 /** Reads secrets and remembers what the files held, so that one that appears or is replaced is noticed. */
 export class SecretReader {
   readonly #files = new Map<string, Reading>();
+  readonly #cluster: ClusterSecrets;
 
-  /** Throws when there is no such variable or file. */
-  read(reference: SecretReference): string {
+  constructor(cluster: ClusterSecrets = NO_CLUSTER) {
+    this.#cluster = cluster;
+  }
+
+  /** For a hook of this namespace. Throws when there is no such variable, file or Secret. */
+  read(reference: SecretReference, namespace: string): string {
     if ('env' in reference) return variable(reference.env);
+    if ('secretRef' in reference)
+      return this.#cluster.read(namespace, reference.secretRef.name, reference.secretRef.key);
     const reading = this.#files.get(reference.file) ?? readingOf(reference.file);
     this.#files.set(reference.file, reading);
     if (reading.value === null) throw reading.error;

@@ -24,6 +24,13 @@ export interface ActiveEvent {
   readonly status: 'firing' | 'resolved';
 }
 
+/** How the agents of a Hook answered last. */
+export interface Answering {
+  readonly answers: boolean;
+  /** Why not; '' where they do. */
+  readonly reason: string;
+}
+
 /** One audit Event; `file` names the resource that it regards. */
 export interface Audit {
   readonly file: string;
@@ -58,6 +65,8 @@ export class Incidents {
   readonly #events = new Map<string, TrotlineEvent>();
   /** By resource, then by event type and pod. */
   readonly #incidents = new Map<string, Map<string, Incident>>();
+  /** By resource. */
+  readonly #answering = new Map<string, Answering>();
   #audits: Audit[] = [];
 
   constructor(hooks: HookRegistry, clock: Clock) {
@@ -71,7 +80,11 @@ export class Incidents {
       this.#remember(event);
       if (event.type === RECOVERED) this.#recovered(event);
     }
-    for (const { eventId, hook } of progress) this.#firing(eventId, hook);
+    for (const { eventId, hook, waitsFor, attempts } of progress) {
+      const known = this.#firing(eventId, hook);
+      // Long before the call is given up.
+      if (known && attempts.length > 0) this.#answering.set(known.file, { answers: false, reason: waitsFor });
+    }
     for (const outcome of outcomes) this.#ended(outcome);
   }
 
@@ -80,6 +93,11 @@ export class Incidents {
     const audits = this.#audits;
     this.#audits = [];
     return audits;
+  }
+
+  /** Null: none has been asked yet, as far as is known. */
+  answering(file: string): Answering | null {
+    return this.#answering.get(file) ?? null;
   }
 
   /** Of the resource that problems call `file`, oldest first. */
@@ -160,13 +178,15 @@ export class Incidents {
     const { file, event, agent } = known;
     const what = `${event.type.slice(event.type.indexOf('.') + 1)} of ${nameOf(event)}`;
     const last = attempts.at(-1);
+    const why = last?.reason || reason || outcome;
+    if (last)
+      this.#answering.set(file, { answers: outcome === 'delivered', reason: outcome === 'delivered' ? '' : why });
     if (outcome === 'delivered')
       return this.#audit(
         file,
         'AgentCallSuccess',
         `agent ${agent} answered for ${what} (request ${last?.deliveryId ?? ''})`,
       );
-    const why = last?.reason || reason || outcome;
     const kind = outcome === 'rejected' || outcome === 'expired' ? 'AgentCallFailure' : 'EventProcessingError';
     this.#audit(file, kind, `agent ${agent} for ${what}: ${outcome}: ${why}`);
   }

@@ -154,10 +154,32 @@ export class StatusWriter implements Component {
   #statusOf(resource: HookResource): Status {
     const { generation, kind } = resource;
     const issues = [...resource.issues, ...this.#refusedElsewhere(resource)];
-    const condition = issues.length > 0 ? invalid(issues) : READY;
-    const shared = { observedGeneration: generation, conditions: [{ ...condition, observedGeneration: generation }] };
+    const conditions = [this.#readiness(resource.file, issues), ...this.#answering(resource)];
+    const shared = {
+      observedGeneration: generation,
+      conditions: conditions.map((condition) => Object.assign({ observedGeneration: generation }, condition)),
+    };
     if (kind === 'Hook') return { ...shared, activeEvents: this.#options.incidents.active(resource.file) };
     return { ...shared, ...this.#nodesOf(resource) };
+  }
+
+  /** A hook without its secrets is pushed, and its actions wait for them. */
+  #readiness(file: string, issues: readonly Issue[]): ConditionBody {
+    if (issues.length > 0) return notReady('InvalidConfiguration', issues);
+    const missing = this.#options.hooks.current.set.problems.filter((problem) => problem.file === file);
+    return missing.length > 0 ? notReady('SecretUnavailable', missing) : READY;
+  }
+
+  /** khook's Hook says how its agents answered last. */
+  #answering({ kind, file }: HookResource): ConditionBody[] {
+    const last = kind === 'Hook' ? this.#options.incidents.answering(file) : null;
+    if (!last) return [];
+    if (last.answers)
+      return [
+        { type: 'AgentsAnswer', status: 'True', reason: 'AgentCallSuccess', message: 'the last call was answered' },
+      ];
+    const message = last.reason.slice(0, MAX_MESSAGE);
+    return [{ type: 'AgentsAnswer', status: 'False', reason: 'AgentCallFailure', message }];
   }
 
   /** By what only all hooks together tell: a name that is used already, a set that is full. */
@@ -189,7 +211,7 @@ export class StatusWriter implements Component {
 }
 
 interface ConditionBody {
-  readonly type: 'Ready';
+  readonly type: 'Ready' | 'AgentsAnswer';
   readonly status: 'True' | 'False';
   readonly reason: string;
   readonly message: string;
@@ -214,14 +236,14 @@ const READY: ConditionBody = {
 const MAX_EXPECTED = 160;
 
 /** Every problem, each with its path. */
-function invalid(issues: readonly Issue[]): ConditionBody {
+function notReady(reason: string, issues: readonly Issue[]): ConditionBody {
   const message = issues
     .map(({ path, message: problem, expected = '' }) => {
       const said = expected === '' || expected.length > MAX_EXPECTED ? problem : `${problem}, expected ${expected}`;
       return path === '' ? said : `${path}: ${said}`;
     })
     .join('; ');
-  return { type: 'Ready', status: 'False', reason: 'InvalidConfiguration', message: message.slice(0, MAX_MESSAGE) };
+  return { type: 'Ready', status: 'False', reason, message: message.slice(0, MAX_MESSAGE) };
 }
 
 /** A condition that stands as it stood keeps its time. */

@@ -40,6 +40,7 @@ export const CHART_VALUES: Readonly<Record<string, Json>> = {
   'cert-manager': { tls: { certManager: { issuer: { name: 'ca', kind: 'ClusterIssuer' } } } },
   confined: { grants: [], networkPolicy: { nodeCIDRs: ['10.0.0.0/16', 'fd00::/64'] } },
   'a token of kagent': { kagent: { apiKeySecret: { name: 'kagent' } } },
+  'secrets of others': { secretNamespaces: ['shop', 'trotline'] },
   'nothing beside': { networkPolicy: { enabled: false }, podDisruptionBudget: { enabled: false } },
   'one elected, pending early': { cluster: { replicas: 1, source: { pendingAfter: '30s' } } },
 };

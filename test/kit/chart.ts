@@ -96,6 +96,7 @@ function functions({ certificates = NO_CERTIFICATES, present = {} }: RenderOptio
     contains: (part: Value, value: Value) => text(value).includes(text(part)),
     list: (...items: readonly Value[]) => items,
     append: (items: Value, item: Value) => [...(items as Value[]), item],
+    uniq: (items: Value) => [...new Set(items as Value[])],
     first: (items: Value) => (items as Value[])[0],
     dict: (...pairs: readonly Value[]) =>
       Object.fromEntries(pairs.flatMap((key, at) => (at % 2 === 0 ? [[text(key), pairs[at + 1]]] : []))),

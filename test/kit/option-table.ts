@@ -31,7 +31,7 @@ function optionRows(schema: unknown, prefix: string): string[][] {
 }
 
 function typeOf(part: Record<string, unknown>): string {
-  if (part['x-secret'] === true) return 'text, `{ env }` or `{ file }`';
+  if (part['x-secret'] === true) return 'text, `{ env }`, `{ file }` or `{ secretRef }`';
   if ('x-duration' in part) return 'duration';
   if (Array.isArray(part.enum)) return part.enum.map((word) => `\`${String(word)}\``).join(', ');
   if (part.type === 'array') return isObject(part.items) ? `list of ${typeOf(part.items)}` : 'list';

@@ -56,7 +56,10 @@ describe.each(every)('the chart with %s', (_name, values) => {
   const documents = render(values);
 
   it('has objects of this release only, each once', () => {
-    const names = documents.map((document) => `${String(document.kind)} ${String(at(document, 'metadata', 'name'))}`);
+    const names = documents.map(
+      (document) =>
+        `${String(document.kind)} ${String(at(document, 'metadata', 'namespace'))}/${String(at(document, 'metadata', 'name'))}`,
+    );
     expect(new Set(names).size).toBe(names.length);
     for (const { metadata } of documents) {
       expect(at(metadata, 'name')).toMatch(/^trotline-/);
@@ -130,6 +133,7 @@ describe('the chart', () => {
         'tokenreviews: create',
       ],
       'Role trotline-control-plane': ['pods: get', 'leases: create', 'leases: get,update'],
+      'Role trotline-secrets': ['secrets: get'],
       'ClusterRole trotline-sidecar': ['pods: list,watch', ...owners],
       'ClusterRole trotline-cluster': ['events,nodes: list,watch', 'pods: get,list,watch', ...owners],
       'Role trotline-cluster': ['leases: create', 'leases: get,update'],

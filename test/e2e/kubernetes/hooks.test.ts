@@ -72,6 +72,25 @@ describe.skipIf(missing !== null)('an EventHook of the API server', () => {
     await hooks.delete('good');
   });
 
+  it('has Secrets of its namespace, and says when there is none', async () => {
+    const plane = await controlPlaneOf(api);
+    const hooks = new EventHooks(api, 'shop');
+    const secret = { secretRef: { name: 'alerts', key: 'token' } };
+    await hooks.create(eventHook('secret', { actions: [webhook({ secret })] }, 'shop'));
+    const { reason, message } = await hooks.ready('secret', 'False');
+    expect(reason).toBe('SecretUnavailable');
+    expect(message).toContain('Secret shop/alerts');
+    const path = '/api/v1/namespaces/shop/secrets';
+    await api.request('POST', path, { metadata: { name: 'alerts' }, stringData: { token: 'first-of-its-kind\n' } });
+    await hooks.ready('secret', 'True');
+    const sent = () => plane.hooks.current.set.hooks.find(({ name }) => name === 'secret')?.specJson;
+    expect(sent()).toContain('"secret":"first-of-its-kind"');
+    await api.patch(`${path}/alerts`, { stringData: { token: 'second-of-its-kind' } });
+    await eventually(() => sent()?.includes('"secret":"second-of-its-kind"') === true, { timeoutMs: 15_000 });
+    expect(JSON.stringify(plane.hooks.hook('shop/secret'))).not.toContain('of-its-kind');
+    await hooks.delete('secret');
+  }, 60_000);
+
   it('of another namespace hears that namespace alone', async () => {
     const plane = await controlPlaneOf(api);
     const hooks = new EventHooks(api, 'shop');

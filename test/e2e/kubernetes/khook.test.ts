@@ -132,4 +132,45 @@ describe.skipIf(missing !== null)("khook's Hook", () => {
     });
     expect(asked).toHaveLength(1);
   });
+
+  it.each([
+    ['is down', null, /ECONNREFUSED|refused/],
+    ['knows another token', 401, /401/],
+    ['permits nothing', 403, /403/],
+  ])('H24: says in its conditions, which kubectl describe shows, that an agent %s', async (what, status, message) => {
+    const peer = await startPeer();
+    if (status === null) await peer[Symbol.asyncDispose]();
+    else {
+      peer.fault = (_, response) => void response.status(status).json({ error: 'no' }) === undefined;
+      onTestFinished(() => peer[Symbol.asyncDispose]());
+    }
+    const name = what.replaceAll(' ', '-');
+    const plane = await controlPlaneOf(api, {}, { KAGENT_API_URL: peer.origin });
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    await hooks.create(hookOf(name, [entry()]));
+    await hooks.ready(name, 'True');
+    onTestFinished(async () => void (await hooks.delete(name)));
+    const sidecar = await sidecarOf(
+      plane.socket,
+      plane.folder,
+      'node-1',
+      new Map([['kubernetes', { kubeconfig: api.kubeconfig() }]]),
+    );
+    await eventually(() => sidecar.hooks.runtimes.length > 0);
+    const shop = new Cluster(api, 'shop');
+    await shop.pod(name);
+    await shop.restarted(name, 1, { reason: 'OOMKilled', exitCode: 137 });
+    await eventually(
+      async () => {
+        const { conditions = [] } = await hooks.status(name);
+        const condition = conditions.find(({ type }) => type === 'AgentsAnswer');
+        expect(condition).toMatchObject({
+          status: 'False',
+          reason: 'AgentCallFailure',
+          message: expect.stringMatching(message),
+        });
+      },
+      { timeoutMs: 15_000, intervalMs: 100 },
+    );
+  });
 });

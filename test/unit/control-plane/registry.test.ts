@@ -108,15 +108,15 @@ describe('a secret in a file', () => {
   it('is read once, and noticed when it comes, is replaced and goes', () => {
     const file = join(folder, 'key');
     const absent = new SecretReader();
-    expect(() => absent.read({ file })).toThrow('no such file');
+    expect(() => absent.read({ file }, 'trotline')).toThrow('no such file');
     expect(absent.outdated).toBe(false);
     writeFileSync(file, 'first');
     expect(absent.outdated).toBe(true);
     const present = new SecretReader();
-    expect(present.read({ file })).toBe('first');
+    expect(present.read({ file }, 'trotline')).toBe('first');
     expect(present.outdated).toBe(false);
     writeFileSync(file, 'second');
-    expect(present.read({ file })).toBe('first');
+    expect(present.read({ file }, 'trotline')).toBe('first');
     expect(present.outdated).toBe(true);
     rmSync(file);
     expect(present.outdated).toBe(true);

@@ -24,9 +24,15 @@ function resolved(config: object) {
     ['KEY', 'from-env'],
     ['BAD', 'NOT FITTING'],
     ['/run/key', 'from-file\n'],
+    ['hooks/token', 'from-secret\n'],
   ]);
   const { spec, problems } = resolveSecrets(specWith(config), SCHEMAS, (reference) => {
-    const name = 'env' in reference ? reference.env : reference.file;
+    const name =
+      'env' in reference
+        ? reference.env
+        : 'file' in reference
+          ? reference.file
+          : `${reference.secretRef.name}/${reference.secretRef.key}`;
     const value = store.get(name);
     if (value === undefined) throw new Error(`${name} is not set`);
     return value;
@@ -36,9 +42,10 @@ function resolved(config: object) {
 
 describe('secrets of a hook', () => {
   it('are filled in wherever the schema has them', () => {
-    const references = { name: 'a', key: { env: 'KEY' }, more: { 'x/y': { file: '/run/key' } }, list: [{ key: 'b' }] };
+    const list = [{ key: { secretRef: { name: 'hooks', key: 'token' } } }];
+    const references = { name: 'a', key: { env: 'KEY' }, more: { 'x/y': { file: '/run/key' } }, list };
     expect(resolved(references)).toEqual({
-      config: { name: 'a', key: 'from-env', more: { 'x/y': 'from-file' }, list: [{ key: 'b' }] },
+      config: { name: 'a', key: 'from-env', more: { 'x/y': 'from-file' }, list: [{ key: 'from-secret' }] },
       problems: [],
     });
   });
