@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   script: () => import('./script.ts'),
   pipeline: () => import('./pipeline.ts'),
   claims: () => import('./claims.ts'),
+  kubernetes: () => import('./kubernetes.ts'),
   footprint: () => import('./footprint.ts'),
 };
 

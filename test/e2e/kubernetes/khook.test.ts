@@ -141,7 +141,10 @@ describe.skipIf(missing !== null)("khook's Hook", () => {
     const peer = await startPeer();
     if (status === null) await peer[Symbol.asyncDispose]();
     else {
-      peer.fault = (_, response) => void response.status(status).json({ error: 'no' }) === undefined;
+      peer.fault = (_, response) => {
+        response.status(status).json({ error: 'no' });
+        return true;
+      };
       onTestFinished(() => peer[Symbol.asyncDispose]());
     }
     const name = what.replaceAll(' ', '-');
