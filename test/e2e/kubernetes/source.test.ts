@@ -9,6 +9,9 @@ import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { Cluster, NODE, now } from './objects.ts';
 
+/** `npm run test:old-events` has 50,000, which take two minutes to make. */
+const OLD_EVENTS = Number(process.env.OLD_EVENTS ?? 3000);
+
 const missing = noApiServer();
 let api: ApiServer;
 
@@ -121,6 +124,22 @@ describe.skipIf(missing !== null)('the kubernetes source and a real API server',
     await eventually(() => of('pod-restart').length === 1);
     expect(of('pod-restart').map(({ subject }) => subject)).toEqual(['h4/raised']);
   });
+
+  it('H5: of thousands of Events that were there before the start none is told', async () => {
+    const cluster = await Cluster.with(api, 'h5');
+    let left = OLD_EVENTS;
+    const writing = Array.from({ length: 32 }, async () => {
+      while (left-- > 0)
+        await cluster.event('old', 'BackOff', 'Back-off restarting failed container', {
+          metadata: { name: `old-${left}` },
+        });
+    });
+    await Promise.all(writing);
+    const { of } = await hearing('cluster', 'h5');
+    await cluster.event('new', 'BackOff', 'Back-off restarting failed container');
+    await eventually(() => of('event').length > 0, { timeoutMs: 30_000 });
+    expect(of('event').map(({ attributes }) => attributes['involved.name'])).toEqual(['new']);
+  }, 300_000);
 
   it('H6: each time that an Event is raised is seen once', async () => {
     const cluster = await Cluster.with(api, 'h6');

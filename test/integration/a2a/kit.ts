@@ -1,5 +1,5 @@
 /** The action before a real agent, over the guarded fetch of a node that allows this machine. */
-import { parseConfig, systemClock } from '#core';
+import { type Clock, parseConfig, systemClock } from '#core';
 
 import { a2a } from '../../../plugins/actions/a2a/index.ts';
 import { createGuardedFetch } from '../../../sidecar/guarded-fetch.ts';
@@ -20,11 +20,11 @@ export const OOM = eventOf({
 
 const POLICY = parsePolicy('version: 1\nwebhook: { allow: [127.0.0.0/8] }', 'policy');
 
-export function asking(config: object, policy = POLICY) {
+export function asking(config: object, policy = POLICY, clock: Clock = systemClock) {
   const { fetch, close } = createGuardedFetch(policy);
   const run = () => Promise.reject(new Error('an agent runs no program'));
   const options = parseConfig(a2a.config, { prompt: 'What ails {{.ResourceName}}?', ...config }, 'a2a');
-  const action = a2a.create(options, { clock: systemClock, log: silentLog, fetch, run });
+  const action = a2a.create(options, { clock, log: silentLog, fetch, run });
   let remembered: string | null = null;
   return {
     /** One attempt; what the ones before remembered is known to it. */

@@ -8,7 +8,7 @@ import { bench, DELIVERED, grantOf, type Handle, held, REJECTED, results, RETRY 
 const CLAIMED = { dedup: { key: ['node'], window: 600_000 } };
 
 describe('a failing action', () => {
-  it('is tried three times in a round, with pauses of 1 s and 2 s, ±50 %', async () => {
+  it('H14: is tried three times in a round, with pauses of 1 s and 2 s, ±50 %', async () => {
     await using test = await bench();
     const action = results(RETRY);
     await test.run({}, [action]);
@@ -22,6 +22,35 @@ describe('a failing action', () => {
     await test.clock.pass(3000);
     expect(action.ids).toHaveLength(3);
     expect(new Set(action.ids).size).toBe(1);
+  });
+
+  it('H9: is delivered once its receiver is back after three minutes, and then answers no duplicate', async () => {
+    await using test = await bench();
+    const backAt = test.clock.now() + 180_000;
+    const handle: Handle = () => Promise.resolve(test.clock.now() < backAt ? RETRY : DELIVERED);
+    let open = false;
+    test.claims.claim = () =>
+      Promise.resolve(
+        open ? { kind: 'done' } : grantOf(test.notes, { complete: () => Promise.resolve((open = true)) }),
+      );
+    await test.run(CLAIMED, [handle]);
+    await test.event();
+    await test.clock.pass(179_000);
+    expect(await test.outcomes()).toEqual([]);
+    await test.clock.pass(400_000);
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'delivered' }]);
+    await test.event();
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'delivered' }, { outcome: 'deduplicated' }]);
+  });
+
+  it('H9: expires after fifteen minutes, and says why', async () => {
+    await using test = await bench();
+    await test.run(CLAIMED, [results(RETRY)]);
+    await test.event();
+    await test.clock.pass(899_000);
+    expect(await test.outcomes()).toEqual([]);
+    await test.clock.pass(2000);
+    expect(await test.outcomes()).toMatchObject([{ outcome: 'expired', reason: 'busy' }]);
   });
 
   it('rests 30 s, 60 s … up to 5 min between rounds, and expires after giveUpAfter', async () => {
