@@ -67,7 +67,7 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
 }
 
 /** Runs between vfork and exec, in the memory of its parent: no allocation, and nothing is changed but `failure`. */
-[[noreturn]] void becomeProgram(const SpawnRequest& request, const ProgramFiles& files, StartFailure& failure) {
+[[noreturn]] void becomeProgram(const SpawnRequest& request, const ProgramFiles& files, pid_t supervisor, StartFailure& failure) {
   setsid();
   umask(022);
   joinCgroup(files.cgroup, failure);
@@ -80,6 +80,8 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
   if (capabilitiesDenied && (errno = keepCapabilities(0)) != 0) fail(failure, "capset");
   // Should the supervisor and the spawner be killed together. Cleared by a change of user, so it comes after.
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // Killed before that, it sends none.
+  if (getppid() != supervisor) _exit(127);
   resetSignals();
   execve(request.argv[0], request.argv, request.env);
   fail(failure, "execve");
@@ -90,8 +92,9 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
 void denyCapabilities() { capabilitiesDenied = true; }
 
 pid_t startProgram(const SpawnRequest& request, const ProgramFiles& files, StartFailure& failure) {
+  const pid_t supervisor = getpid();
   const pid_t pid = vfork();
-  if (pid == 0) becomeProgram(request, files, failure);
+  if (pid == 0) becomeProgram(request, files, supervisor, failure);
   if (pid < 0) {
     failure = {"fork", errno};
     return -1;

@@ -112,6 +112,8 @@ function killed(pid: number): void {
 async function life(binary: string, lockFile: string, random: () => number, counts: Counts): Promise<void> {
   const spawner = await open({ binary, lockFile });
   const running = new Set<Promise<void>>();
+  // Itself, or its supervisors: what a program left behind outlives both, when they are killed before either has seen the other's end.
+  const killsItself = random() < 0.5;
   for (let number = 0; number < 40; number++) {
     const signal = random() < 0.3 ? AbortSignal.timeout(Math.floor(random() * 20)) : new AbortController().signal;
     counts.started++;
@@ -119,8 +121,11 @@ async function life(binary: string, lockFile: string, random: () => number, coun
     running.add(run);
     void run.then(() => running.delete(run));
     const { pid } = spawner;
-    // Itself, or one of its supervisors.
-    if (random() < 0.15 && pid !== null) killed(pick(random, [pid, ...childrenOf(pid)]));
+    if (random() < 0.15 && pid !== null) {
+      const victims = killsItself ? [pid] : childrenOf(pid);
+      const victim = victims[Math.floor(random() * victims.length)];
+      if (victim !== undefined) killed(victim);
+    }
     if (running.size >= 10) await Promise.race(running);
   }
   if (random() < 0.5) await Promise.all(running);
