@@ -1,7 +1,17 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { AppError, Choice, Duration, type Infer, parseArguments, parseConfig, PROBES_ADDRESS, Type } from '#core';
+import {
+  AppError,
+  Choice,
+  Duration,
+  type Infer,
+  LEASE_NAME,
+  parseArguments,
+  parseConfig,
+  LISTEN_ADDRESS,
+  Type,
+} from '#core';
 
 /** What a control plane is started with. Every default is here and nowhere else. */
 export const ControlPlaneConfig = Type.Object(
@@ -17,7 +27,7 @@ export const ControlPlaneConfig = Type.Object(
     retention: Duration({ default: '7d', minimum: '1m', description: 'How long events are kept.' }),
     listen: Type.Optional(
       Type.String({
-        pattern: PROBES_ADDRESS,
+        pattern: LISTEN_ADDRESS,
         'x-expected': 'host:port',
         description: 'Address for sidecars of other machines; needs TLS and a credential.',
       }),
@@ -41,14 +51,14 @@ export const ControlPlaneConfig = Type.Object(
     ),
     probes: Type.Optional(
       Type.String({
-        pattern: PROBES_ADDRESS,
+        pattern: LISTEN_ADDRESS,
         'x-expected': 'host:port',
         description: 'Address of /healthz, /readyz and /metrics. Default: none.',
       }),
     ),
     lease: Type.Optional(
       Type.String({
-        pattern: '^[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*$',
+        pattern: LEASE_NAME,
         'x-expected': 'namespace/name',
         description:
           'Lease by which one of several control planes is elected; the others stand by. Default: no election.',

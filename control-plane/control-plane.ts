@@ -72,7 +72,8 @@ export function createControlPlane({
   const sidecars = new SidecarRegistry(clock);
   const incidents = new Incidents(hooks, clock);
   const activeEvents = resources ? (file: string) => incidents.active(file).length : null;
-  const metrics = new Metrics({ hooks, sidecars, activeEvents });
+  // Without probes nobody reads them.
+  const metrics = config.probes === undefined ? null : new Metrics({ hooks, sidecars, activeEvents });
   const leadership =
     config.lease === undefined
       ? null
@@ -87,7 +88,7 @@ export function createControlPlane({
       createReportService(store, log, {
         onHealth: (id, health) => sidecars.reported(id, health),
         onStored: (batch, sidecarId) => {
-          metrics.stored(batch, sidecarId);
+          metrics?.stored(batch, sidecarId);
           if (resources) incidents.stored(batch);
         },
       }),
@@ -100,11 +101,10 @@ export function createControlPlane({
   const supervisor = new Supervisor(log);
   let started = false;
   const probes =
-    config.probes === undefined
+    config.probes === undefined || !metrics
       ? null
       : new Probes({
           listen: config.probes,
-          notAlive: () => null,
           notReady: () => leadership?.waiting ?? (started ? null : 'starting'),
           metrics: () => metrics.text(),
           log,

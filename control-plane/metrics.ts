@@ -1,9 +1,10 @@
 /** What the control plane counts, for Prometheus; since its start. khook's names are kept for khook's Hooks (spec row H19). */
 import {
   Counter,
+  counter,
+  gauge,
   Histogram,
-  hookId,
-  type Hook,
+  histogram,
   ledgerName,
   type MetricFamily,
   metricText,
@@ -54,14 +55,14 @@ export class Metrics {
 
   text(): string {
     return metricText([
-      counter('trotline_events_total', 'Events that a hook wanted, once each, by type.', this.#events),
-      counter('trotline_outcomes_total', 'Outcomes of hooks.', this.#outcomes),
-      counter('trotline_attempts_total', 'Attempts of actions, by their result.', this.#attempts),
-      histogram('trotline_attempt_duration_seconds', 'How long attempts took.', this.#durations),
+      counter('trotline_events_total', 'Events that a hook wanted, once each, by type.', this.#events.samples),
+      counter('trotline_outcomes_total', 'Outcomes of hooks.', this.#outcomes.samples),
+      counter('trotline_attempts_total', 'Attempts of actions, by their result.', this.#attempts.samples),
+      histogram('trotline_attempt_duration_seconds', 'How long attempts took.', this.#durations.samples),
       ...this.#gauges(),
-      counter('khook_events_total', "Events of khook's Hooks, by type and outcome.", this.#khookEvents),
-      counter('khook_api_calls_total', 'Calls of agents for them.', this.#khookCalls),
-      histogram('khook_api_call_duration_seconds', 'How long these took.', this.#khookDurations),
+      counter('khook_events_total', "Events of khook's Hooks, by type and outcome.", this.#khookEvents.samples),
+      counter('khook_api_calls_total', 'Calls of agents for them.', this.#khookCalls.samples),
+      histogram('khook_api_call_duration_seconds', 'How long these took.', this.#khookDurations.samples),
       this.#active(),
     ]);
   }
@@ -69,7 +70,7 @@ export class Metrics {
   #count({ eventId, hook, outcome, reason, attempts }: OutcomeRecord): void {
     const type = this.#types.get(eventId) ?? '';
     this.#outcomes.add({ hook, outcome: ledgerName({ outcome, reason }) });
-    const khook = this.#hookOf(hook)?.form === 'Hook';
+    const khook = this.#parts.hooks.current.byId.get(hook)?.form === 'Hook';
     const [namespace = '', name = ''] = hook.split('/');
     if (khook) this.#khookEvents.add({ namespace, hook: name, event_type: type.slice(type.indexOf('.') + 1), outcome });
     for (const { actionType: action, status, durationMs } of attempts) {
@@ -89,10 +90,6 @@ export class Metrics {
     if (oldest !== undefined) this.#types.delete(oldest);
   }
 
-  #hookOf(id: string): Hook | undefined {
-    return this.#parts.hooks.current.hooks.find((hook) => hookId(hook) === id);
-  }
-
   #gauges(): MetricFamily[] {
     const { hooks, sidecars } = this.#parts;
     const connected = sidecars.list().filter((sidecar) => sidecar.connected).length;
@@ -100,11 +97,11 @@ export class Metrics {
       .list()
       .flatMap((sidecar) => sidecar.hooks.filter(({ state }) => state === 'failed')).length;
     return [
-      gauge('trotline_hooks', 'Hooks that are accepted.', hooks.current.hooks.length),
-      gauge('trotline_hooks_refused', 'Hooks that are refused.', hooks.current.refused.length),
-      gauge('trotline_hooks_failed', 'Hooks that a sidecar could not apply, over all sidecars.', failing),
-      gauge('trotline_sidecars_connected', 'Sidecars that are connected.', connected),
-      gauge('process_resident_memory_bytes', 'Resident memory.', process.memoryUsage.rss()),
+      gauge('trotline_hooks', 'Hooks that are accepted.', [{ value: hooks.current.hooks.length }]),
+      gauge('trotline_hooks_refused', 'Hooks that are refused.', [{ value: hooks.current.refused.length }]),
+      gauge('trotline_hooks_failed', 'Hooks that a sidecar could not apply, over all sidecars.', [{ value: failing }]),
+      gauge('trotline_sidecars_connected', 'Sidecars that are connected.', [{ value: connected }]),
+      gauge('process_resident_memory_bytes', 'Resident memory.', [{ value: process.memoryUsage.rss() }]),
     ];
   }
 
@@ -115,18 +112,6 @@ export class Metrics {
       labels: { namespace, hook: name },
       value: activeEvents?.(origin?.file ?? '') ?? 0,
     }));
-    return { name: 'khook_active_events', type: 'gauge', help: "Active events of khook's Hooks.", samples };
+    return gauge('khook_active_events', "Active events of khook's Hooks.", samples);
   }
-}
-
-function counter(name: string, help: string, { samples }: Counter): MetricFamily {
-  return { name, type: 'counter', help, samples };
-}
-
-function histogram(name: string, help: string, { samples }: Histogram): MetricFamily {
-  return { name, type: 'histogram', help, samples };
-}
-
-function gauge(name: string, help: string, value: number): MetricFamily {
-  return { name, type: 'gauge', help, samples: [{ value }] };
 }

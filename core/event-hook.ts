@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { deepFreeze } from './pointer.ts';
-import { checkConfig, Choice, Duration, type Infer, Type } from './schema.ts';
+import { checkConfig, Choice, Duration, type Infer, parseConfig, Type } from './schema.ts';
 
 export const API_VERSION = 'trotline.dev/v1alpha1';
 /** The namespace of the administrator's hooks; documents that name none are in it. */
@@ -86,9 +86,9 @@ const Loop = Type.Object(
 );
 export type Loop = Infer<typeof Loop>;
 
-/** What a hook that says nothing has. */
-const DEFAULT_LOOP: Loop = { depth: 3, per: 3_600_000 };
+const DEFAULT_LOOP = parseConfig(Loop, {}, 'loop');
 
+/** Of a hook that says nothing: what the schema says. */
 export function loopOf({ loop }: EventHookSpec): Loop {
   return loop ?? DEFAULT_LOOP;
 }

@@ -63,11 +63,22 @@ export {
 export { type CheckedSpec, checkHookSpec, type Vocabulary, withCel } from './hook-check.ts';
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
 export { eventHookJsonSchema } from './json-schema.ts';
-export { type Handover, Lease, type LeaseApi } from './lease.ts';
+export { type Handover, Lease, LEASE_NAME, type LeaseApi } from './lease.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
 export { createBoundedLog, createLog, createLogTo, flushLogs, type Log, type LogLevel } from './log.ts';
 export { ATTRIBUTE, SPAN, TRACER } from './names.ts';
-export { Counter, Histogram, type Labels, type MetricFamily, metricText, type Sample } from './metric-text.ts';
+export {
+  Counter,
+  counter,
+  gauge,
+  Histogram,
+  histogram,
+  type Labels,
+  type MetricFamily,
+  metricText,
+  type Sample,
+} from './metric-text.ts';
+export { oneLine } from './one-line.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export {
   type Action,
@@ -91,7 +102,7 @@ export {
   type SourceMemory,
   type Stability,
 } from './plugin.ts';
-export { Probes, PROBES_ADDRESS, type ProbesOptions } from './probes.ts';
+export { Probes, LISTEN_ADDRESS, type ProbesOptions } from './probes.ts';
 export {
   ATTEMPT_STATUSES,
   type AttemptRecord,
@@ -110,7 +121,7 @@ export {
   type UnknownRange,
 } from './report.ts';
 export { KHOOK_API_VERSION, KhookDocument, KhookSpec } from './khook-form.ts';
-export { isObject, pointerKey } from './pointer.ts';
+export { isObject, objectOf, pointerKey, textOf } from './pointer.ts';
 export {
   checkConfig,
   Choice,

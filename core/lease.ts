@@ -2,7 +2,7 @@
 import type { Clock } from './clock.ts';
 import { AppError, errorText } from './errors.ts';
 import type { Log } from './log.ts';
-import { isObject } from './pointer.ts';
+import { objectOf, textOf } from './pointer.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -16,6 +16,9 @@ const NOT_FOUND = 404;
 const CONFLICT = 409;
 /** Annotation with the resource version up to which the holder has told Events. */
 const HEARD_UNTIL = 'trotline.dev/heard-until';
+
+/** The form of a Lease's name: `namespace/name`. */
+export const LEASE_NAME = '^[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*$';
 
 /** What the former holder left. */
 export interface Handover {
@@ -180,12 +183,4 @@ class LostLease extends AppError {}
 
 function statusOf(error: unknown): unknown {
   return error instanceof Error && 'status' in error ? error.status : undefined;
-}
-
-function objectOf(value: unknown): Json {
-  return isObject(value) ? value : {};
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

@@ -16,6 +16,18 @@ export interface MetricFamily {
   readonly samples: readonly Sample[];
 }
 
+export function counter(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, type: 'counter', help, samples };
+}
+
+export function gauge(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, type: 'gauge', help, samples };
+}
+
+export function histogram(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, type: 'histogram', help, samples };
+}
+
 /** Families without a sample are told with their type: a scraper then knows that they exist. */
 export function metricText(families: readonly MetricFamily[]): string {
   return families.map(familyText).join('');

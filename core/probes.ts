@@ -5,11 +5,12 @@ import { AppError, errorText } from './errors.ts';
 import type { Component } from './lifecycle.ts';
 import type { Log } from './log.ts';
 
+/** The form of an address to listen on: `host:port`, or `:port` for every address. */
+export const LISTEN_ADDRESS = '^([^:\\s]*|\\[[0-9a-fA-F:]+\\]):\\d{1,5}$';
+
 export interface ProbesOptions {
-  /** `host:port`; `:8081` for every address, `[::1]:8081`; port 0: any free one. */
+  /** As `LISTEN_ADDRESS`: `host:port`; `:8081` for every address, `[::1]:8081`; port 0: any free one. */
   readonly listen: string;
-  /** Why the process should be started again; null: it is alive. */
-  readonly notAlive: () => string | null;
   /** Why nothing should be sent to it; null: it is ready. */
   readonly notReady: () => string | null;
   /** In Prometheus' text format, version 0.0.4. */
@@ -20,7 +21,7 @@ export interface ProbesOptions {
 const TEXT = 'text/plain; charset=utf-8';
 const METRICS = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** `/healthz` and `/livez`, `/readyz`, `/metrics`, for everybody who reaches the address: nothing in them is secret. */
+/** `/healthz` and `/livez` (an answer is the proof of life), `/readyz`, `/metrics`, for everybody who reaches the address: nothing in them is secret. */
 export class Probes implements Component {
   readonly #options: ProbesOptions;
   #server: Server | null = null;
@@ -62,13 +63,13 @@ export class Probes implements Component {
 
   #answer(method: string, url: string): { status: number; type: string; text: string } {
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, text: 'expected GET\n' };
-    const { notAlive, notReady, metrics } = this.#options;
+    const { notReady, metrics } = this.#options;
     switch (url.split('?', 1)[0]) {
       case '/healthz':
       case '/livez':
-        return said(notAlive());
+        return said(null);
       case '/readyz':
-        return said(notAlive() ?? notReady());
+        return said(notReady());
       case '/metrics':
         try {
           return { status: 200, type: METRICS, text: metrics() };
@@ -80,9 +81,6 @@ export class Probes implements Component {
     }
   }
 }
-
-/** The form of `listen`, for schemas. */
-export const PROBES_ADDRESS = '^([^:\\s]*|\\[[0-9a-fA-F:]+\\]):\\d{1,5}$';
 
 function said(problem: string | null): { status: number; type: string; text: string } {
   return problem === null

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 
-import { AppError, Choice, type Infer, parseArguments, parseConfig, PROBES_ADDRESS, Type } from '#core';
+import { AppError, Choice, type Infer, parseArguments, parseConfig, LISTEN_ADDRESS, Type } from '#core';
 
 /** What a sidecar is started with. */
 export const SidecarOptions = Type.Object(
@@ -23,7 +23,7 @@ export const SidecarOptions = Type.Object(
     ),
     probes: Type.Optional(
       Type.String({
-        pattern: PROBES_ADDRESS,
+        pattern: LISTEN_ADDRESS,
         'x-expected': 'host:port',
         description: 'Address of /healthz, /readyz and /metrics. Default: none.',
       }),

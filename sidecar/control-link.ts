@@ -25,8 +25,8 @@ export interface StreamHandlers<Request, Response> {
   readonly onLost: (reason: string) => void;
 }
 
-/** As long as a claim may stay unanswered before the control plane counts as away. */
-const DEADLINE_MS = 2000;
+/** Unanswered, or without a stream, for so long the control plane counts as away (design section 6.9). */
+export const AWAY_MS = 2000;
 
 type Answer<Response> = (error: ServiceError | null, response: Response) => void;
 
@@ -35,7 +35,7 @@ export function unary<Response>(
   call: (metadata: Metadata, options: { readonly deadline: number }, answer: Answer<Response>) => unknown,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    call(new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) =>
+    call(new Metadata(), { deadline: Date.now() + AWAY_MS }, (error, response) =>
       error ? reject(error) : resolve(response),
     );
   });

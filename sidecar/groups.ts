@@ -6,6 +6,7 @@ import {
   hookId,
   type Log,
   loopOf,
+  oneLine,
   type TrotlineEvent,
   whenUncoordinated,
 } from '#core';
@@ -24,7 +25,6 @@ import { claimKey } from './claims/key.ts';
 const PAUSE_MS = 1_000;
 /** Characters. */
 const LONGEST_MEMBER = 512;
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
 
 /** The affected, as far as they are known. */
 export interface Affected {
@@ -33,18 +33,22 @@ export interface Affected {
   readonly members: readonly string[];
 }
 
-/** One event of this sidecar in its incident. */
-export interface Membership {
+/** What the control plane said of an event, and what is to be said of it. */
+export interface Joined {
   /** It would have begun one incident more than there may be. */
   readonly limited: boolean;
   /** Incidents within the limit's time, this one included; 0: no limit, or the control plane did not say. */
   readonly opened: number;
+  /** The incident is answered and ends with the window that opened. */
+  answered(windowMs: number): Promise<void>;
+}
+
+/** One event of this sidecar in an incident of many. */
+export interface Membership extends Joined {
   /** Monotonic. */
   readonly joinedAt: number;
   /** All that are in the incident by now, of all nodes; while the control plane is away, those of this one. */
   affected(): Promise<Affected>;
-  /** The incident is answered and ends with the window that opened. */
-  answered(windowMs: number): Promise<void>;
   /** The event has its outcome, or waits for another turn. */
   leave(): void;
 }
@@ -68,42 +72,34 @@ export class Groups {
   }
 
   /** As one of many (`spec.group`). Rejects only with the signal's reason: hooks that wait for an absent control plane wait here. */
-  join(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Membership> {
+  async join(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Membership> {
     const { limit } = hook.spec.group ?? {};
-    const joining = { key: claimKey(hook, event), budget: hookId(hook), member: memberOf(event) };
-    return this.#join(
-      hook,
-      { ...joining, incidents: BigInt(limit?.incidents ?? 0), perMs: BigInt(limit?.per ?? 0) },
-      signal,
-    );
-  }
-
-  /** As a consequence of what an agent changed (`spec.loop`). Rejects as `join`. */
-  joinLoop(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Membership> {
-    const { depth, per } = loopOf(hook.spec);
-    const scope = hook.spec.dedup?.scope ?? 'none';
-    const incident = scope === 'none' ? event.id : claimKey(hook, event);
-    const joining = { key: `loop ${incident}`, budget: loopName(hook, event), member: memberOf(event) };
-    return this.#join(hook, { ...joining, incidents: BigInt(depth), perMs: BigInt(per) }, signal);
-  }
-
-  async #join(hook: Hook, joining: JoinRequest, signal: AbortSignal): Promise<Membership> {
-    const { key, member } = joining;
+    const key = claimKey(hook, event);
+    const member = memberOf(event);
     const leave = this.#enter(key, member);
     try {
-      const { limited, opened } = await this.#told(hook, joining, signal);
-      return {
-        limited,
-        opened,
-        joinedAt: this.#clock.monotonic(),
-        affected: () => this.#affected(key),
-        answered: (windowMs) => this.#answered(key, windowMs),
-        leave,
-      };
+      const most = { incidents: BigInt(limit?.incidents ?? 0), perMs: BigInt(limit?.per ?? 0) };
+      const joined = await this.#join(hook, { key, budget: hookId(hook), member, ...most }, signal);
+      return { ...joined, joinedAt: this.#clock.monotonic(), affected: () => this.#affected(key), leave };
     } catch (error) {
       leave();
       throw error;
     }
+  }
+
+  /** As a consequence of what an agent changed (`spec.loop`). Rejects as `join`. */
+  joinLoop(hook: Hook, event: TrotlineEvent, signal: AbortSignal): Promise<Joined> {
+    const { depth, per } = loopOf(hook.spec);
+    const scope = hook.spec.dedup?.scope ?? 'none';
+    const key = `loop ${scope === 'none' ? event.id : claimKey(hook, event)}`;
+    const budget = `${hookId(hook)} loop of ${changedOf(event)}`;
+    const most = { incidents: BigInt(depth), perMs: BigInt(per) };
+    return this.#join(hook, { key, budget, member: memberOf(event), ...most }, signal);
+  }
+
+  async #join(hook: Hook, joining: JoinRequest, signal: AbortSignal): Promise<Joined> {
+    const { limited, opened } = await this.#told(hook, joining, signal);
+    return { limited, opened, answered: (windowMs) => this.#answered(joining.key, windowMs) };
   }
 
   async #told(hook: Hook, joining: JoinRequest, signal: AbortSignal): Promise<JoinResponse> {
@@ -149,9 +145,9 @@ export class Groups {
   }
 }
 
-/** Whose consequences are counted together. */
-function loopName(hook: Hook, { namespace, attributes, subject }: TrotlineEvent): string {
-  return `${hookId(hook)} loop of ${namespace}/${String(attributes.owner ?? subject)}`;
+/** Whose consequences are counted together: `namespace/Deployment/web`. */
+export function changedOf({ namespace, attributes, subject }: TrotlineEvent): string {
+  return `${namespace}/${String(attributes.owner ?? subject)}`;
 }
 
 /** For people and agents, in one line; what happened to the same thing again is the same member. */
@@ -159,6 +155,5 @@ function memberOf({ subject, type, node, attributes }: TrotlineEvent): string {
   const { container, node_name: nodeName } = attributes;
   const inside = container === undefined ? '' : ` container ${String(container)}`;
   const short = type.slice(type.indexOf('.') + 1);
-  const line = `${subject}${inside}: ${short} on ${String(nodeName ?? node)}`;
-  return line.replaceAll(UNSEEN, ' ').slice(0, LONGEST_MEMBER);
+  return oneLine(`${subject}${inside}: ${short} on ${String(nodeName ?? node)}`, LONGEST_MEMBER);
 }

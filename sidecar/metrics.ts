@@ -1,5 +1,5 @@
 /** What a sidecar counts, for Prometheus: its ledger, and how it stands. */
-import { type Ledger, type MetricFamily, metricText, type Sample } from '#core';
+import { counter, gauge, type Ledger, metricText, type Sample } from '#core';
 
 export interface SidecarNumbers {
   readonly ledger: Ledger;
@@ -71,12 +71,4 @@ function lost(sources: Ledger['sources']): Sample[] {
   return [...sums].flatMap(([source, counts]) =>
     [...counts].map(([reason, value]) => ({ labels: { source, reason }, value })),
   );
-}
-
-function counter(name: string, help: string, samples: readonly Sample[]): MetricFamily {
-  return { name, type: 'counter', help, samples };
-}
-
-function gauge(name: string, help: string, samples: readonly Sample[]): MetricFamily {
-  return { name, type: 'gauge', help, samples };
 }

@@ -171,9 +171,7 @@ function hosting({ options, sources, sourceConfigs, clock, log }: SidecarParts, 
 
 /** Null: nobody asks for them. */
 function probing({ options, log }: SidecarParts, answers: Pick<ProbesOptions, 'notReady' | 'metrics'>): Probes | null {
-  return options.probes === undefined
-    ? null
-    : new Probes({ listen: options.probes, notAlive: () => null, ...answers, log });
+  return options.probes === undefined ? null : new Probes({ listen: options.probes, ...answers, log });
 }
 
 function loading(parts: SidecarParts, set: HookSet, programs: ProgramHost, fetch: GuardedFetch): HookLoader {

@@ -72,8 +72,8 @@ function sourceRows({ node, ledger }: NodeLedger): LedgerRow[] {
       unknown: unknown.join(', '),
       pending: null,
       outcomes: {},
-      // Each life on its own: what one has too much must not make up for what another has too little.
       missing: false,
+      // Each life on its own: what one has too much must not make up for what another has too little.
       balanced: lives.every(({ heard, unmatched, routed, lost }) => heard === unmatched + routed + sum(lost)),
       stored: true,
     };

@@ -23,6 +23,8 @@ export interface HookSnapshot {
   /** What sidecars get, with its version. */
   readonly set: PushedSet;
   readonly hooks: readonly Hook[];
+  /** The same by id. */
+  readonly byId: ReadonlyMap<string, Hook>;
   readonly refused: readonly RefusedHook[];
   readonly warnings: readonly Issue[];
   /** Ids of hooks that run on in an older version than their file has. */
@@ -111,10 +113,10 @@ export class HookRegistry implements Component {
 
   /** The hook of this id. Throws NOT_FOUND, naming the nearest. */
   hook(id: string): Hook {
-    const { hooks } = this.current;
-    const found = hooks.find((hook) => hookId(hook) === id);
+    const { byId } = this.current;
+    const found = byId.get(id);
     if (found) return found;
-    const near = nearest(id, hooks.map(hookId));
+    const near = nearest(id, [...byId.keys()]);
     throw new AppError('NOT_FOUND', `there is no hook "${id}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
   }
 
@@ -145,9 +147,11 @@ export class HookRegistry implements Component {
     const pushed = hooks.map((hook) => withKagent(hook, this.#kagent));
     const set = createPushedSet(withRecoveries(pushed), this.#secrets);
     const left = new Set(set.refused.map(({ id }) => id));
+    const taken = left.size === 0 ? hooks : hooks.filter((hook) => !left.has(hookId(hook)));
     return {
       set,
-      hooks: left.size === 0 ? hooks : hooks.filter((hook) => !left.has(hookId(hook))),
+      hooks: taken,
+      byId: new Map(taken.map((hook) => [hookId(hook), hook])),
       refused: [...files.flatMap(({ refused }) => refused), ...unique.refused, ...set.refused],
       warnings: [...files.flatMap(({ warnings }) => warnings), ...set.problems],
       kept: new Set(files.flatMap(({ kept }) => Array.from(kept))),

@@ -1,5 +1,5 @@
 /** What Hooks are answering: their active events, and the audit Events about them (spec khook, sections 3 and 6). */
-import { type Clock, hookId, isObject, type OutcomeRecord, type ReportBatch, type TrotlineEvent } from '#core';
+import { type Clock, isObject, type OutcomeRecord, type ReportBatch, type TrotlineEvent } from '#core';
 
 import type { HookRegistry } from '../config/hook-registry.ts';
 
@@ -146,7 +146,7 @@ export class Incidents {
 
   #firing(eventId: string, hook: string): { file: string; event: TrotlineEvent; agent: string } | null {
     const event = this.#events.get(eventId);
-    const known = this.#hooks.current.hooks.find((each) => hookId(each) === hook);
+    const known = this.#hooks.current.byId.get(hook);
     if (!event || known?.form !== 'Hook' || !known.origin) return null;
     const { file } = known.origin;
     const [action] = known.spec.actions;
@@ -193,7 +193,7 @@ export class Incidents {
 
   #duplicate(eventId: string, hook: string): void {
     const event = this.#events.get(eventId);
-    const known = this.#hooks.current.hooks.find((each) => hookId(each) === hook);
+    const known = this.#hooks.current.byId.get(hook);
     if (!event || known?.form !== 'Hook' || !known.origin) return;
     const what = `${event.type.slice(event.type.indexOf('.') + 1)} of ${nameOf(event)}`;
     this.#audit(known.origin.file, 'DuplicateEventIgnored', `${what} is answered already`);

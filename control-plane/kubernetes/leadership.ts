@@ -37,14 +37,13 @@ export class Leadership implements Component {
 
   /** Resolves once it leads. */
   async start(signal: AbortSignal): Promise<void> {
-    const { lease: name, clock, log, onLost } = this.#options;
+    const { api, lease: name, clock, log, onLost } = this.#options;
     // Each life its own: a former one may still believe that it holds the Lease.
     const holder = `${hostname()}-${randomBytes(4).toString('hex')}`;
     const client = {
-      get: async (path: string, until: AbortSignal) =>
-        (await this.#api()).request('GET', path, undefined, undefined, until),
+      get: async (path: string, until: AbortSignal) => (await api()).request('GET', path, undefined, undefined, until),
       send: async (method: 'POST' | 'PUT', path: string, body: Readonly<Record<string, unknown>>, until: AbortSignal) =>
-        (await this.#api()).request(method, path, body, undefined, until),
+        (await api()).request(method, path, body, undefined, until),
     };
     // Patient: the store's lock keeps two from one volume, and an API server that is away elects nobody.
     const lease = new Lease({ client, clock, log, lease: name, holder, seconds: LEASE_SECONDS, patient: true });
@@ -66,9 +65,5 @@ export class Leadership implements Component {
     this.#halt.abort(new Error('the control plane stops'));
     await this.#keeping;
     if (this.#waiting === null) await this.#lease?.release();
-  }
-
-  #api() {
-    return this.#options.api();
   }
 }

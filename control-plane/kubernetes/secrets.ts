@@ -67,15 +67,14 @@ export class KubernetesSecrets implements ClusterSecrets, Component {
   async #run(): Promise<void> {
     const { signal } = this.#halt;
     while (!signal.aborted) {
+      // Made before the looks: what is named meanwhile is looked at next.
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
       const changed = await Promise.all([...this.#known].map(([id, known]) => this.#look(id, known)));
       if (changed.includes(true)) for (const listener of this.#listeners) listener();
-      const pause = new AbortController();
-      const slept = this.#clock.sleep(LOOK_MS, AbortSignal.any([signal, pause.signal])).catch(() => undefined);
-      // One that was named while the others were read is not known yet.
-      if (![...this.#known.values()].some(({ problem }) => problem === 'is not read yet'))
-        await Promise.race([woken, slept]);
-      pause.abort();
+      const over = new AbortController();
+      const slept = this.#clock.sleep(LOOK_MS, AbortSignal.any([signal, over.signal])).catch(() => undefined);
+      await Promise.race([woken, slept]);
+      over.abort();
     }
   }
 

@@ -2,11 +2,9 @@ import { type ClaimAnswer, type ClaimOperation, type Clock, type Log } from '#co
 import { type ClaimRequest, type ClaimResponse, ClaimServiceClient, convert } from '#proto';
 
 import type { Channel } from '../channel.ts';
-import { CHANNEL_OPTIONS, StreamLink } from '../control-link.ts';
+import { AWAY_MS, CHANNEL_OPTIONS, StreamLink } from '../control-link.ts';
 import { abortable } from '../waiting.ts';
 
-/** A claim unanswered, or no stream, for so long means that the control plane is away (design section 6.9). */
-const AWAY_MS = 2000;
 const CHECK_MS = 250;
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;

@@ -2,14 +2,15 @@
 import { loopOf, type TrotlineEvent } from '#core';
 
 import type { Grant } from '../claims/claims.ts';
-import type { Membership } from '../groups.ts';
+import type { Joined, Membership } from '../groups.ts';
 import { underBoth } from '../waiting.ts';
 import type { TurnOptions } from './turn.ts';
 
 export interface Standing {
+  /** As the actions are told of it. */
   readonly event: TrotlineEvent;
   readonly group: Membership | null;
-  readonly memberships: readonly Membership[];
+  readonly loop: Joined | null;
   /** Why the hook does not answer it at all; null: it may. */
   readonly refused: 'incident-limit' | 'loop' | null;
 }
@@ -28,21 +29,19 @@ export async function join(
   const depth = depthOf(event);
   const begun = entry.attempts.length > 0;
   const loop = depth > 0 ? await groups.joinLoop(hook, event, signal) : null;
-  const memberships = loop ? [loop] : [];
   if (loop && !begun && (loop.limited || depth > loopOf(hook.spec).depth)) {
     onLoop(hook, event, Math.max(depth, loop.opened));
-    return { event, group: null, memberships, refused: 'loop' };
+    return { event, group: null, loop, refused: 'loop' };
   }
   // Agents that do not say how deep they are, are counted.
   const told = loop ? { ...event, attributes: { ...event.attributes, depth: Math.max(depth, loop.opened) } } : event;
-  if (!hook.spec.group) return { event: told, group: null, memberships, refused: null };
-  const group = await groups.join(hook, event, signal);
-  return {
-    event: told,
-    group,
-    memberships: [...memberships, group],
-    refused: group.limited && !begun ? 'incident-limit' : null,
-  };
+  const group = hook.spec.group ? await groups.join(hook, event, signal) : null;
+  return { event: told, group, loop, refused: group?.limited && !begun ? 'incident-limit' : null };
+}
+
+/** Tells that it is answered. */
+export async function answered({ group, loop }: Standing, windowMs: number): Promise<void> {
+  await Promise.all([group?.answered(windowMs), loop?.answered(windowMs)]);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Clock, errorText, type Hook, hookId, type Log, loopOf, type TrotlineEvent } from '#core';
 
+import { changedOf } from '../groups.ts';
 import type { Pipeline } from '../pipeline.ts';
 
 /** Says that a hook does not answer the consequences of its own answers any longer: once for each owner in the hook's time. */
@@ -16,12 +17,14 @@ export class Loops {
     this.#log = log;
   }
 
-  cut(hook: Hook, { id, namespace, subject, attributes }: TrotlineEvent, depth: number): void {
-    const owner = String(attributes.owner ?? subject);
+  cut(hook: Hook, event: TrotlineEvent, depth: number): void {
+    const { id, namespace } = event;
+    const changed = changedOf(event);
+    const owner = changed.slice(namespace.length + 1);
     const name = hookId(hook);
     const now = this.#clock.monotonic();
     for (const [key, until] of this.#said) if (until <= now) this.#said.delete(key);
-    const key = `${name} ${namespace}/${owner}`;
+    const key = `${name} ${changed}`;
     if (this.#said.has(key)) return;
     this.#said.set(key, now + loopOf(hook.spec).per);
     this.#log.warn(

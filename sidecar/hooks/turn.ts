@@ -15,7 +15,7 @@ import type { Membership } from '../groups.ts';
 import type { Entry } from '../journal/entry.ts';
 import { underBoth, within } from '../waiting.ts';
 import { interrupted } from './attempt.ts';
-import { join, standsAlone, type Standing, withAffected } from './grouping.ts';
+import { answered, join, standsAlone, type Standing, withAffected } from './grouping.ts';
 import type { Limiter } from './limiter.ts';
 import { type ActionEnd, finalOf, jittered, outcomeOf, roundsOf, runRound } from './round.ts';
 import type { HookRuntime, RunnerDeps } from './runtime.ts';
@@ -91,9 +91,9 @@ async function begin(options: TurnOptions, leftMs: number): Promise<Later | null
   if (!standing) return expire(options, 'waited for the control plane');
   try {
     if (standing.refused !== null) return await finish(deps, entry, 'dropped', { reason: standing.refused });
-    return await tryClaim(options, standing.event, standing);
+    return await tryClaim(options, event, standing);
   } finally {
-    for (const membership of standing.memberships) membership.leave();
+    standing.group?.leave();
   }
 }
 
@@ -158,13 +158,13 @@ async function claim(
 
 async function act(
   options: TurnOptions,
-  given: TrotlineEvent,
+  claimedFor: TrotlineEvent,
   grant: Grant,
   standing: Standing | null,
 ): Promise<Later | null> {
   const { deps, runtime, entry, quit, stop } = options;
-  const group = standing?.group;
-  const event = group ? await gathered(options, given, grant, group) : given;
+  const { event: told, group } = standing ?? { event: claimedFor, group: null };
+  const event = group ? await gathered(options, told, grant, group) : told;
   if (!event) return { waitsFor: 'its key', pauseMs: 0 };
   const { journal, places, clock, log, onProgress } = deps;
   const attempts = [...entry.attempts];
@@ -217,17 +217,22 @@ async function conclude(
   attempts: readonly AttemptRecord[],
   standing: Standing | null = null,
 ): Promise<null> {
-  const windowMs = runtime.hook.spec.dedup?.window ?? DEFAULT_WINDOW_MS;
-  if (standing && (ends.includes('delivered') || ends.includes('rejected')))
-    await Promise.all(standing.memberships.map((membership) => membership.answered(windowMs)));
+  const window = windowOf(runtime, ends);
+  if (standing && window !== null) await answered(standing, window);
   let told = true;
-  if (ends.includes('delivered')) told = await grant.complete(windowMs);
-  else if (ends.includes('rejected')) told = await grant.complete(Math.min(windowMs, REJECTED_WINDOW_MS));
-  else await grant.release();
+  if (window === null) await grant.release();
+  else told = await grant.complete(window);
   const uncoordinated = grant.uncoordinated || !told;
   const outcome = outcomeOf(ends);
   const reason = outcome === 'delivered' ? '' : reasonOf(attempts);
   return finish(deps, entry, outcome, { reason, uncoordinated, attempts });
+}
+
+/** Null: none is earned. */
+function windowOf({ hook: { spec } }: HookRuntime, ends: readonly ActionEnd[]): number | null {
+  const windowMs = spec.dedup?.window ?? DEFAULT_WINDOW_MS;
+  if (ends.includes('delivered')) return windowMs;
+  return ends.includes('rejected') ? Math.min(windowMs, REJECTED_WINDOW_MS) : null;
 }
 
 function expire({ deps, runtime, entry }: TurnOptions, waitedFor: string): Promise<null> {

@@ -4,7 +4,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BlockList } from 'node:net';
 
-import { type Json, renderChart } from '../kit/chart.ts';
+import { renderChart } from '../kit/chart.ts';
 import { certificate } from '../kit/certificates.ts';
 import { apply, get, kubectl } from './kubectl.ts';
 
@@ -79,5 +79,3 @@ export function uninstall(): void {
   for (const kind of ['clusterrole', 'clusterrolebinding']) kubectl(['delete', ...named(kind)]);
   kubectl(['delete', '--ignore-not-found', 'crd', 'eventhooks.trotline.dev', 'hooks.kagent.dev']);
 }
-
-export type { Json };

@@ -218,7 +218,7 @@ describe('the chart', () => {
     ]);
   });
 
-  it('describes every value', () => {
+  it('knows every value', () => {
     const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as ObjectSchema;
     expect(checkConfig(schema, parse(readFileSync(join(CHART, 'values.yaml'), 'utf8'))).issues).toEqual([]);
   });

@@ -19,8 +19,9 @@ import {
   RestTransportFactory,
 } from '@a2a-js/sdk/client';
 
+import { oneLine } from '#core';
+
 import type { Offer } from './card.ts';
-import { clean } from './facts.ts';
 import { AgentFailure, failureIn } from './failure.ts';
 import type { Question } from './message.ts';
 import { type ArtifactPart, bounded, type State, type Status, type Update } from './task.ts';
@@ -223,7 +224,7 @@ function fail(error: unknown, signal: AbortSignal): never {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const { name, message, envelopeCode }: { name?: unknown; message?: unknown; envelopeCode?: unknown } =
     inner instanceof Error ? inner : {};
-  const said = clean(String(message ?? inner), LONGEST_REASON);
+  const said = oneLine(String(message ?? inner), LONGEST_REASON);
   if (name === 'VersionNotSupportedError' || (typeof envelopeCode === 'number' && NOT_UNDERSTOOD.has(envelopeCode)))
     throw new OtherVersion('rejected', `agent does not understand the request: ${said}`);
   if (name === 'TaskNotFoundError') throw new NoSuchTask('rejected', `agent does not know the task: ${said}`);

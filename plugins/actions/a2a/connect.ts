@@ -1,9 +1,8 @@
 /** How an agent is reached: by its card where it has one, else by trying; and kagent's session before it. */
-import { checkConfig, type Infer, isObject, Type } from '#core';
+import { checkConfig, type Infer, isObject, oneLine, Type } from '#core';
 
 import { guesses, type Offer, offersOf } from './card.ts';
 import type { config } from './config.ts';
-import { clean } from './facts.ts';
 import { AgentFailure } from './failure.ts';
 
 const CARD_PATHS = ['.well-known/agent-card.json', '.well-known/agent.json'];
@@ -120,7 +119,7 @@ export async function openSession(
   const answer = jsonOf(await response.text());
   const { value, partial } = checkConfig(Session, answer);
   const message = isObject(partial) && typeof partial.message === 'string' ? partial.message : '';
-  const said = message === '' ? '' : `: ${clean(message, LONGEST_REASON)}`;
+  const said = message === '' ? '' : `: ${oneLine(message, LONGEST_REASON)}`;
   if (!response.ok) throw new AgentFailure('rejected', `kagent answered ${response.status} for a session${said}`);
   if (value?.error === true) throw new AgentFailure('rejected', `kagent opened no session${said}`);
   if (!value?.data) throw new AgentFailure('rejected', 'kagent answered with a session that has no id');

@@ -1,11 +1,9 @@
 /** What an event says, as an agent may be given it: cleaned, bounded, and never outside a fence unless it is a plain name. */
-import { type Placeholder, type TrotlineEvent } from '#core';
+import { oneLine, type Placeholder, type TrotlineEvent } from '#core';
 
 const MAX_NAME = 253;
 const MAX_MESSAGE = 4096;
 const MAX_MEMBER = 512;
-/** Control characters, what turns the direction of text, line separators, and lone halves of characters. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
 /** Names and times: nothing that could be a sentence. */
 const PLAIN = /^[\w.:/@+-]{0,253}$/;
 
@@ -24,11 +22,11 @@ export interface Facts {
 
 export function factsOf(event: TrotlineEvent): Facts {
   return {
-    eventType: clean(event.type.slice(event.type.indexOf('.') + 1), MAX_NAME),
-    resourceName: clean(attribute(event, 'name') || event.subject, MAX_NAME),
-    namespace: clean(event.namespace || attribute(event, 'namespace'), MAX_NAME),
-    reason: clean(attribute(event, 'reason'), MAX_NAME),
-    message: clean(attribute(event, 'message'), MAX_MESSAGE),
+    eventType: oneLine(event.type.slice(event.type.indexOf('.') + 1), MAX_NAME),
+    resourceName: oneLine(attribute(event, 'name') || event.subject, MAX_NAME),
+    namespace: oneLine(event.namespace || attribute(event, 'namespace'), MAX_NAME),
+    reason: oneLine(attribute(event, 'reason'), MAX_NAME),
+    message: oneLine(attribute(event, 'message'), MAX_MESSAGE),
     time: new Date(event.time).toISOString().replace('.000Z', 'Z'),
     affected: affectedOf(event),
   };
@@ -38,7 +36,7 @@ function affectedOf({ attributes }: TrotlineEvent): Facts['affected'] {
   const count = Number(attributes['group.count'] ?? 0);
   if (count <= 1) return null;
   const members = String(attributes['group.members'] ?? '').split('\n');
-  return { count, members: members.map((member) => clean(member, MAX_MEMBER)) };
+  return { count, members: members.map((member) => oneLine(member, MAX_MEMBER)) };
 }
 
 /** Marks text of others as data. The marker holds a word of which no text inside can have a copy. */
@@ -73,16 +71,6 @@ export function placeholderValues(facts: Facts, fence: Fence): Readonly<Record<P
     Message: message,
     Timestamp: facts.time,
   };
-}
-
-/** One line, without what a reader would not see, bounded. */
-export function clean(text: string, maxCharacters: number): string {
-  const seen = text
-    .slice(0, 4 * maxCharacters)
-    .replaceAll(UNSEEN, ' ')
-    .trim();
-  if (seen.length <= maxCharacters) return seen;
-  return `${seen.slice(0, maxCharacters - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
 /** By its short name, or under the source's own prefix. */

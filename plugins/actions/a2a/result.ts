@@ -1,7 +1,6 @@
 /** What an agent's answer means for the attempt. */
-import { durationText, errorText, type Result } from '#core';
+import { oneLine, durationText, errorText, type Result } from '#core';
 
-import { clean } from './facts.ts';
 import type { AgentFailure } from './failure.ts';
 import type { Answer } from './follow.ts';
 import type { State } from './task.ts';
@@ -25,7 +24,7 @@ export function resultOf(answer: Answer, tookMs: number): Result {
   const beginning = REASONS[task.state];
   const detail = `${task.state} in ${took}`;
   if (beginning === undefined) return { status: 'delivered', detail, ...outputOf(task.text) };
-  const said = clean(task.said, LONGEST_REASON);
+  const said = oneLine(task.said, LONGEST_REASON);
   const reason = said === '' ? beginning : `${beginning}: ${said}`;
   return { status: 'rejected', reason, detail, ...outputOf(task.text) };
 }
@@ -38,9 +37,9 @@ export function failed({ status, message, afterMs }: AgentFailure): Result {
 
 /** An agent may have acted before its time was up, so this is final. */
 export function canceled(taskId: string, limit: string, problem: unknown): Result {
-  const task = `task ${clean(taskId, 100)}`;
+  const task = `task ${oneLine(taskId, 100)}`;
   const end =
-    problem === null ? `${task} canceled` : `${task} could not be canceled: ${clean(errorText(problem), 200)}`;
+    problem === null ? `${task} canceled` : `${task} could not be canceled: ${oneLine(errorText(problem), 200)}`;
   return { status: 'rejected', reason: `no end in ${limit}: ${end}`, timedOut: true };
 }
 

@@ -1,4 +1,4 @@
-import { Choice, Duration, Type } from '#core';
+import { Choice, Duration, LEASE_NAME, Type } from '#core';
 
 /** Every event type of this source. */
 export const eventTypes = [
@@ -53,7 +53,7 @@ export const config = Type.Object(
     }),
     lease: Type.String({
       default: 'trotline/trotline-cluster',
-      pattern: '^[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*$',
+      pattern: LEASE_NAME,
       'x-expected': 'namespace/name',
       description: 'With `role: cluster`: the Lease by which one is elected.',
     }),

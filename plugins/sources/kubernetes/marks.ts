@@ -1,5 +1,5 @@
 /** Signs that an agent made or changed an object: what an answer led to is not to be answered without end. */
-import { isObject } from '#core';
+import { objectOf } from '#core';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -34,12 +34,12 @@ export interface Agents {
 }
 
 export function marksOf({ annotations, managedFields }: Json): Marks {
-  const written: Json = isObject(annotations) ? annotations : {};
+  const written = objectOf(annotations);
   const deep = Number(written[DEPTH]);
   const depth = Number.isInteger(deep) && deep > 0 ? Math.min(deep, DEEPEST) : 0;
   const fixed = typeof written[FIX] === 'string' && written[FIX] !== '' && written[FIX] !== 'false';
   const managers = (Array.isArray(managedFields) ? managedFields : []).flatMap((entry: unknown) => {
-    const { manager, time }: { manager?: unknown; time?: unknown } = isObject(entry) ? entry : {};
+    const { manager, time } = objectOf(entry);
     if (typeof manager !== 'string' || CLUSTER.test(manager)) return [];
     return [{ name: manager, at: typeof time === 'string' ? Date.parse(time) : Number.NaN }];
   });

@@ -1,5 +1,5 @@
 /** The API server's objects as far as this source reads them: parsed once, and small, for thousands are kept. */
-import { isObject } from '#core';
+import { isObject, objectOf, textOf } from '#core';
 
 import { type Marks, marksOf } from './marks.ts';
 
@@ -98,14 +98,6 @@ export interface EventView extends Identity {
 
 type Json = Readonly<Record<string, unknown>>;
 const NOTHING: Json = {};
-
-export function objectOf(value: unknown): Json {
-  return isObject(value) ? value : NOTHING;
-}
-
-export function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
 
 function numberOf(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;

@@ -1,9 +1,9 @@
 /** Who made an object, up to the one that nobody made: ReplicaSet → Deployment, Job → CronJob. */
-import type { Clock } from '#core';
+import { type Clock, objectOf } from '#core';
 
 import type { ApiClient } from './api/client.ts';
 import { type Marks, marksOf } from './marks.ts';
-import { objectOf, ownerOf, type OwnerReference } from './objects.ts';
+import { ownerOf, type OwnerReference } from './objects.ts';
 
 const PATHS: Readonly<Record<string, string>> = {
   ReplicaSet: 'apis/apps/v1/namespaces/NAMESPACE/replicasets',

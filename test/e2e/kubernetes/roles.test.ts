@@ -12,7 +12,7 @@ import { memoryOf, silentLog } from '../../kit/action-context.ts';
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { type Json, renderChart } from '../../kit/chart.ts';
 import { eventually } from '../../kit/eventually.ts';
-import { controlPlaneOf, eventHook, EventHooks, install, sidecarOf } from './hooks-kit.ts';
+import { controlPlaneOf, eventHook, EventHooks, install, sidecarOf, webhook } from './hooks-kit.ts';
 import { Cluster, NODE } from './objects.ts';
 
 const CHART = resolve(import.meta.dirname, '../../../deploy/charts/trotline');
@@ -79,10 +79,15 @@ function asked(account: string) {
   return { denied: requests.filter(({ status }) => status === 401 || status === 403), used: [...used].toSorted() };
 }
 
-/** What the chart's roles allow this account, in the same words. */
+/** What the chart's roles, as far as they are bound to this account, allow it, in the same words. */
 function allowed(account: string): string[] {
+  const bindings = documents.flatMap(({ roleRef, subjects }) => {
+    const names = Array.isArray(subjects) ? subjects.map((subject: { name: string }) => subject.name) : [];
+    return names.includes(account) ? [(roleRef as { name: string }).name] : [];
+  });
+  const bound = new Set(bindings);
   const roles = documents.filter(({ kind, metadata }) => {
-    return (kind === 'Role' || kind === 'ClusterRole') && isObject(metadata) && metadata.name === account;
+    return (kind === 'Role' || kind === 'ClusterRole') && isObject(metadata) && bound.has(String(metadata.name));
   });
   const rules = roles.flatMap((role) => role.rules as { resources: string[]; verbs: string[] }[]);
   const pairs = rules.flatMap(({ resources, verbs }) =>
@@ -142,7 +147,8 @@ describe.skipIf(missing !== null)('the roles of the chart', () => {
     const plane = await controlPlaneOf(api, { kubeconfig, lease: 'trotline/trotline-control-plane' });
     const sources = new Map([['kubernetes', { role: 'node', kubeconfig: api.kubeconfig() }]]);
     await sidecarOf(plane.socket, plane.folder, NODE, sources);
-    await new EventHooks(api, 'trotline').create(eventHook('roles'));
+    const secret = { secretRef: { name: 'none', key: 'token' } };
+    await new EventHooks(api, 'trotline').create(eventHook('roles', { actions: [webhook({ secret })] }));
     await new EventHooks(api, 'shop', 'hooks').create(KHOOK);
     await eventually(() => plane.hooks.current.hooks.length === 2);
     await shop.pod('failing');

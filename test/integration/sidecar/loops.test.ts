@@ -68,4 +68,21 @@ describe('an action whose consequences are heard', () => {
     await eventually(() => expect(healed).toHaveLength(1));
     expect(healed[0]?.attributes.depth).toBe(2);
   });
+
+  it('is one incident for a hook whose key names the depth, however deep it is told to be', async () => {
+    const { healed, action, hooks } = healing('');
+    const keyed = hooks['heal.yaml'].replace('[name]', '[name, depth]');
+    const { source, emit } = manual();
+    await using thread = await startThread({ hooks: { 'heal.yaml': keyed }, sources: [source], actions: [action] });
+    await emit([1], consequence('web-1', 1));
+    await eventually(() => expect(healed).toHaveLength(1));
+    await emit([2], consequence('web-2', 1));
+    await eventually(() => expect(healed).toHaveLength(2));
+    await emit([3], consequence('web-2', 1));
+    await eventually(async () => {
+      const outcomes = (await thread.events()).flatMap(({ hooks: each }) => each.map(({ outcome }) => outcome));
+      expect(outcomes.toSorted()).toEqual(['deduplicated', 'delivered', 'delivered']);
+    });
+    expect(healed.map(({ attributes }) => attributes.depth)).toEqual([1, 2]);
+  });
 });

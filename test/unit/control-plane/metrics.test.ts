@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import { type AttemptRecord, createHook, EventHookSpec, type Hook, type OutcomeRecord, parseConfig } from '#core';
+import {
+  type AttemptRecord,
+  createHook,
+  EventHookSpec,
+  type Hook,
+  hookId,
+  type OutcomeRecord,
+  parseConfig,
+} from '#core';
 
 import type { HookRegistry } from '../../../control-plane/config/hook-registry.ts';
 import { Metrics } from '../../../control-plane/metrics.ts';
@@ -14,7 +22,8 @@ function hookOf(form: 'Hook' | 'EventHook', name: string): Hook {
 const HOOKS = [hookOf('Hook', 'doctor'), hookOf('EventHook', 'pager')];
 
 function metricsOf() {
-  const current = { hooks: HOOKS, refused: [] } as unknown as HookRegistry['current'];
+  const byId = new Map(HOOKS.map((hook) => [hookId(hook), hook]));
+  const current = { hooks: HOOKS, byId, refused: [] } as unknown as HookRegistry['current'];
   return new Metrics({ hooks: { current }, sidecars: { list: () => [] }, activeEvents: () => 2 });
 }
 

@@ -5,14 +5,12 @@ import { Counter, Histogram, metricText, Probes } from '#core';
 import { silentLog } from '../../kit/action-context.ts';
 
 interface Said {
-  alive: string | null;
   ready: string | null;
 }
 
 async function probesOf(said: Said, listen = '127.0.0.1:0') {
   const probes = new Probes({
     listen,
-    notAlive: () => said.alive,
     notReady: () => said.ready,
     metrics: () => 'up 1\n',
     log: silentLog,
@@ -27,27 +25,25 @@ async function probesOf(said: Said, listen = '127.0.0.1:0') {
 
 describe('probes', () => {
   it('H19: tell life and readiness apart, with the reason', async () => {
-    const said: Said = { alive: null, ready: 'standing by' };
+    const said: Said = { ready: 'standing by' };
     await using process = await probesOf(said);
     expect(await process.ask('/healthz')).toEqual([200, 'ok\n']);
     expect(await process.ask('/livez?verbose')).toEqual([200, 'ok\n']);
     expect(await process.ask('/readyz')).toEqual([503, 'standing by\n']);
     said.ready = null;
     expect(await process.ask('/readyz')).toEqual([200, 'ok\n']);
-    said.alive = 'wedged';
-    expect(await process.ask('/readyz')).toEqual([503, 'wedged\n']);
     expect(await process.ask('/metrics')).toEqual([200, 'up 1\n']);
   });
 
   it('answer nothing else', async () => {
-    await using process = await probesOf({ alive: null, ready: null });
+    await using process = await probesOf({ ready: null });
     expect(await process.ask('/secret')).toEqual([404, 'expected /healthz, /livez, /readyz or /metrics\n']);
     expect(await process.ask('/healthz', 'POST')).toEqual([405, 'expected GET\n']);
   });
 
   it('name an address that is taken', async () => {
-    await using process = await probesOf({ alive: null, ready: null });
-    await expect(probesOf({ alive: null, ready: null }, `127.0.0.1:${process.probes.port}`)).rejects.toMatchObject({
+    await using process = await probesOf({ ready: null });
+    await expect(probesOf({ ready: null }, `127.0.0.1:${process.probes.port}`)).rejects.toMatchObject({
       code: 'STATE_ILLEGAL',
       message: expect.stringContaining('EADDRINUSE'),
     });

@@ -29,7 +29,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.controlPlane.persistence.existingClaim | default (printf "%s-control-plane" (include "trotline.name" .)) }}
 {{- end }}
 
-{{/* Of pods of one component: context, component, values of it. */}}
+{{/* Where the pods of one component run: of its values. */}}
 {{- define "trotline.placement" -}}
 {{- with .nodeSelector }}
 nodeSelector: {{ toYaml . | nindent 2 }}

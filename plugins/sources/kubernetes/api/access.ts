@@ -3,9 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
-import { AppError, isObject, readDocuments } from '#core';
-
-import { objectOf, textOf } from '../objects.ts';
+import { AppError, isObject, readDocuments, objectOf, textOf } from '#core';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Projected tokens change within their hour; the kubelet renews them at 80 %. */

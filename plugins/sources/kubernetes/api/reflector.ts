@@ -1,7 +1,7 @@
 /** One collection of the API server, listed and then watched without end (khook rows H5, H8; spec kubelet, rule 8). */
-import { abortReason, type Clock, errorText, type Log, whenAborted } from '#core';
+import { abortReason, type Clock, errorText, type Log, whenAborted, objectOf, textOf } from '#core';
 
-import { identityOf, objectOf, textOf } from '../objects.ts';
+import { identityOf } from '../objects.ts';
 import { type ApiClient, ApiError, type Json } from './client.ts';
 
 /** Objects of one page of a list. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createHook, type OutcomeName, type TrotlineEvent } from '#core';
+import { createHook, hookId, type OutcomeName, type TrotlineEvent } from '#core';
 
 import type { HookRegistry } from '../../../../control-plane/config/hook-registry.ts';
 import { Incidents } from '../../../../control-plane/kubernetes/incidents.ts';
@@ -27,7 +27,8 @@ function followed() {
   const { hooks, refused } = readTexts({ [FILE]: HOOK });
   if (refused.length > 0) throw new Error(JSON.stringify(refused));
   const others = hooks.map((hook) => createHook({ ...hook, name: 'native', form: 'EventHook' }));
-  const registry = { current: { hooks: [...hooks, ...others] } } as unknown as HookRegistry;
+  const byId = new Map([...hooks, ...others].map((hook) => [hookId(hook), hook]));
+  const registry = { current: { byId } } as unknown as HookRegistry;
   const clock = manualClock();
   const incidents = new Incidents(registry, clock);
   const report = (event: TrotlineEvent, outcome: OutcomeName, reason = '', hook = 'shop/doctor.oom-kill'): void =>

@@ -3,6 +3,7 @@ import type { Action, AttemptRecord, OutcomeRecord, Result } from '#core';
 import { compileCondition, createHook, EventHookSpec, hookId, parseConfig } from '#core';
 
 import type { Claims, Grant } from '../../../../sidecar/claims/claims.ts';
+import type { Groups } from '../../../../sidecar/groups.ts';
 import { HookSet } from '../../../../sidecar/hooks/hook-set.ts';
 import type { ActionInstance, HookRuntime } from '../../../../sidecar/hooks/runtime.ts';
 import { Places } from '../../../../sidecar/places.ts';
@@ -53,11 +54,12 @@ export async function bench(options: { folder?: string } = {}) {
   const told: Told[] = [];
   const notes: string[] = [];
   const claims: { claim: Claims['claim'] } = { claim: () => Promise.resolve(grantOf(notes)) };
+  const groups: Pick<Groups, 'join' | 'joinLoop'> = { join: alone, joinLoop: alone };
   const stopped: string[] = [];
   const set = new HookSet({
     journal,
     claims,
-    groups: { join: alone, joinLoop: alone },
+    groups,
     onLoop: () => undefined,
     places: new Places(),
     clock,
@@ -75,6 +77,7 @@ export async function bench(options: { folder?: string } = {}) {
     told,
     notes,
     claims,
+    groups,
     stopped,
     settle,
     /** One version of the hook `trotline/h`. */

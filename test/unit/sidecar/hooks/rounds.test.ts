@@ -7,6 +7,26 @@ import { bench, DELIVERED, grantOf, type Handle, held, REJECTED, results, RETRY 
 
 const CLAIMED = { dedup: { key: ['node'], window: 600_000 } };
 
+describe('an incident of many', () => {
+  it.each([
+    [DELIVERED, 600_000],
+    [REJECTED, 60_000],
+  ])('that is %j ends with the window of its claim', async (result, windowMs) => {
+    await using test = await bench();
+    test.groups.join = async () => ({
+      limited: false,
+      opened: 0,
+      joinedAt: 0,
+      affected: async () => ({ count: 2, members: ['a', 'b'] }),
+      answered: async (ms) => void test.notes.push(`answered ${ms}`),
+      leave: () => void test.notes.push('leave'),
+    });
+    await test.run({ dedup: { window: 600_000 }, group: { by: ['node'], wait: 0 } }, [results(result)]);
+    await test.event();
+    expect(test.notes).toEqual([`answered ${windowMs}`, `complete ${windowMs}`, 'leave']);
+  });
+});
+
 describe('a failing action', () => {
   it('H14: is tried three times in a round, with pauses of 1 s and 2 s, ±50 %', async () => {
     await using test = await bench();
