@@ -14,6 +14,7 @@ import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { createGroupService } from './groups.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
+import { kubernetesPeople } from './identity/people.ts';
 import { networkOf } from './identity/network-options.ts';
 import { openOnce, type OpenKubernetesApi } from './kubernetes/api.ts';
 import { NO_GRANTS, readGrants } from './kubernetes/grants.ts';
@@ -96,7 +97,13 @@ export function createControlPlane({
     log,
   });
   const parts = { hooks, sidecars, store, vocabulary: words, clock, log };
-  const api = new HttpApi({ ...parts, listen: config.api, tokenFile: files.token, addressFile: files.apiAddress });
+  const api = new HttpApi({
+    ...parts,
+    listen: config.api,
+    tokenFile: files.token,
+    addressFile: files.apiAddress,
+    ...(config.kubernetes === true ? { people: kubernetesPeople(kubernetesApi, clock) } : {}),
+  });
 
   const supervisor = new Supervisor(log);
   let started = false;

@@ -4,20 +4,24 @@ import { readFile } from 'node:fs/promises';
 import { AppError, ConfigError, ERROR_CODES, type ErrorCode, errorText, isObject } from '#core';
 
 import { dataFiles } from '../config.ts';
+import { isLoopbackHost } from '../http/access.ts';
 import type { ApiAddress } from '../http/api.ts';
 import type { ErrorBody } from '../http/errors.ts';
 import type { EventSummary } from '../store/types.ts';
 
 export type Query = Readonly<Record<string, string | number | undefined>>;
 
-/** One control plane, found by its data folder. */
+/** One control plane, found by its data folder or its address. */
 export class ApiClient {
   readonly address: string;
   readonly #token: string;
+  /** What to do when it does not answer. */
+  readonly #advice: string;
 
-  private constructor(address: string, token: string) {
+  private constructor(address: string, token: string, advice: string) {
     this.address = address;
     this.#token = token;
+    this.#advice = advice;
   }
 
   /** Rejects with PEER_UNAVAILABLE, saying how to start one, when none runs on this data folder. */
@@ -25,11 +29,26 @@ export class ApiClient {
     const { apiAddress, token } = dataFiles(data);
     try {
       const { address }: ApiAddress = JSON.parse(await readFile(apiAddress, 'utf8'));
-      return new ApiClient(address, (await readFile(token, 'utf8')).trim());
+      return new ApiClient(address, (await readFile(token, 'utf8')).trim(), 'start it with: trotline up --hooks DIR');
     } catch (cause) {
       const denied = cause instanceof Error && 'code' in cause && cause.code === 'EACCES';
       throw denied ? new AppError('POLICY_REFUSED', errorText(cause), { cause }) : notRunning(data, cause);
     }
+  }
+
+  /**
+   * A control plane elsewhere, as through `kubectl port-forward`, with a token of the API server: `TROTLINE_API`, and
+   * `TROTLINE_TOKEN` or the file that `TROTLINE_TOKEN_FILE` names. Rejects with USAGE for what is none of these.
+   */
+  static async remote({ TROTLINE_API: address = '', TROTLINE_TOKEN, TROTLINE_TOKEN_FILE }: NodeJS.ProcessEnv) {
+    const url = URL.parse(address);
+    const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.host));
+    if (!url || !isSafe) {
+      const expected = 'expected like http://127.0.0.1:7411, or https where it is not this machine';
+      throw new AppError('USAGE', `TROTLINE_API "${address}" is no address of a control plane, ${expected}`);
+    }
+    const token = TROTLINE_TOKEN || (await tokenIn(TROTLINE_TOKEN_FILE));
+    return new ApiClient(url.origin, token, 'is TROTLINE_API right, and kubectl port-forward running?');
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -83,13 +102,26 @@ export class ApiClient {
       });
     } catch (cause) {
       if (signal?.aborted) throw cause;
-      throw new AppError(
-        'PEER_UNAVAILABLE',
-        `the control plane at ${this.address} does not answer; start it with: trotline up --hooks DIR`,
-        { cause },
-      );
+      throw new AppError('PEER_UNAVAILABLE', `the control plane at ${this.address} does not answer; ${this.#advice}`, {
+        cause,
+      });
     }
   }
+}
+
+async function tokenIn(file: string | undefined): Promise<string> {
+  const needed = 'a token of the cluster (kubectl create token NAME)';
+  if (file === undefined || file === '')
+    throw new AppError(
+      'USAGE',
+      `TROTLINE_API is set without TROTLINE_TOKEN or TROTLINE_TOKEN_FILE, expected ${needed}`,
+    );
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new AppError('USAGE', `TROTLINE_TOKEN_FILE ${file} cannot be read: ${errorText(cause)}`, { cause });
+  });
+  if (!/^\S+$/.test(text.trim()))
+    throw new AppError('USAGE', `TROTLINE_TOKEN_FILE ${file} holds no token, expected ${needed}`);
+  return text.trim();
 }
 
 function notRunning(data: string, cause: unknown): AppError {

@@ -42,8 +42,10 @@ export function examples(command: Command, ...lines: readonly string[]): Command
   return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${line}\n`).join('')}`);
 }
 
+/** `--data` says where; else `TROTLINE_API`, else the data folder that there is without it. */
 export function openClient({ data }: DataOption, { env }: Context): Promise<ApiClient> {
-  return ApiClient.open(dataFolder(data, env));
+  const isRemote = data === undefined && env.TROTLINE_API !== undefined && env.TROTLINE_API !== '';
+  return isRemote ? ApiClient.remote(env) : ApiClient.open(dataFolder(data, env));
 }
 
 const WATCH_MS = 2000;

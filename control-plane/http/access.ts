@@ -1,9 +1,13 @@
-/** Who may use the HTTP API: programs of this machine that can read the token file. */
+/** Who may use the HTTP API: programs of this machine that can read the token file, and in a cluster people by their Kubernetes token. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-import { AppError } from '#core';
+import type { FastifyRequest } from 'fastify';
+
+import { AppError, objectOf, oneLine, textOf } from '#core';
+
+import type { Need, People } from '../identity/people.ts';
 
 /** Reads the token, or makes a random one of 256 bits on the first start; only the owner can read the file. */
 export async function readOrCreateToken(file: string): Promise<string> {
@@ -20,10 +24,53 @@ export async function readOrCreateToken(file: string): Promise<string> {
   return token;
 }
 
-/** Whether an `Authorization` header carries the token; the time it takes says nothing about it. */
-export function isAuthorized(header: string | undefined, token: string): boolean {
+/** What an `Authorization: Bearer …` header carries; '' without one. */
+function bearerOf(header: string | undefined): string {
   const [scheme = '', given = ''] = (header ?? '').split(' ');
-  return timingSafeEqual(sha256(given), sha256(token)) && scheme.toLowerCase() === 'bearer';
+  return scheme.toLowerCase() === 'bearer' ? given : '';
+}
+
+export interface AccessOptions {
+  /** Of the token file: allows everything. */
+  readonly token: string;
+  /** Null: only who has that token may enter. */
+  readonly people: People | null;
+}
+
+/** A request as it is judged: `params` are those of its route. */
+export type Asked = Pick<FastifyRequest, 'method' | 'headers' | 'params' | 'routeOptions'>;
+
+/** Who asks; `person` is the name that the API server gave, null for programs of this machine. */
+export type Access =
+  | { readonly status: 200; readonly person: string | null }
+  | { readonly status: 401 | 403; readonly message: string };
+
+/** Judges a request before its body is read. Throws PEER_UNAVAILABLE when the API server has to be asked and cannot. */
+export async function accessOf(request: Asked, { token, people }: AccessOptions): Promise<Access> {
+  const given = bearerOf(request.headers.authorization);
+  // The time it takes says nothing about the token.
+  if (timingSafeEqual(sha256(given), sha256(token))) return { status: 200, person: null };
+  const person = given === '' || !people ? null : await people.known(given);
+  if (!person) {
+    const expected = people ? ', expected that of the data folder or one that the API server knows' : '';
+    return { status: 401, message: `the token is missing or wrong${expected}` };
+  }
+  const need = needOf(request);
+  if (await person.may(need)) return { status: 200, person: person.username };
+  return { status: 403, message: `${person.username} may not ${needText(need)}` };
+}
+
+/** Reading as a whole shows events of all namespaces; only what is below one hook is that hook's. */
+function needOf({ method, params, routeOptions: { url = '' } }: Asked): Need {
+  const { namespace, name } = objectOf(params);
+  const isRead = method === 'GET' || method === 'HEAD' || url === '/v1/hooks/validate' || url === '/v1/hooks/test';
+  const verb = isRead ? (textOf(name) === '' ? 'list' : 'get') : 'update';
+  return { verb, namespace: textOf(namespace), name: textOf(name) };
+}
+
+function needText({ verb, namespace, name }: Need): string {
+  const where = namespace === '' ? 'of all namespaces' : `"${oneLine(`${namespace}/${name}`, 512)}"`;
+  return `${verb} eventhooks.trotline.dev ${where}; a role with the verb ${verb} is needed`;
 }
 
 function sha256(text: string): Buffer {

@@ -1,4 +1,4 @@
-/** The HTTP API: loopback only, a bearer token, JSON. The command line and the dashboard are its clients. */
+/** The HTTP API: loopback only, bearer tokens, JSON. The command line and the dashboard are its clients. */
 import { rm, writeFile } from 'node:fs/promises';
 import { STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,9 +8,10 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { AppError, type Clock, type Component, type Log, type Vocabulary } from '#core';
 
 import type { HookRegistry } from '../config/hook-registry.ts';
+import type { People } from '../identity/people.ts';
 import type { SidecarRegistry } from '../config/sidecar-registry.ts';
 import type { Store } from '../store/types.ts';
-import { isAuthorized, isLoopbackHost, parseLoopback, readOrCreateToken } from './access.ts';
+import { type AccessOptions, accessOf, isLoopbackHost, parseLoopback, readOrCreateToken } from './access.ts';
 import { errorAnswer } from './errors.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { EventStreams } from './event-stream.ts';
@@ -33,6 +34,8 @@ export interface HttpApiOptions extends ApiParts {
   readonly listen: string;
   /** Made on the first start. */
   readonly tokenFile: string;
+  /** Who else may enter, by a token of their own. Default: nobody. */
+  readonly people?: People;
   /** Says where the API is, for the command line; removed on stop. */
   readonly addressFile: string;
 }
@@ -42,6 +45,13 @@ export interface ApiAddress {
   readonly version: 1;
   readonly address: string;
   readonly pid: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Name of a person by the API server; null: a program of this machine, which says itself who it is. */
+    person: string | null;
+  }
 }
 
 const BODY_BYTES = 1 << 20;
@@ -65,10 +75,10 @@ export class HttpApi implements Component {
 
   /** After the store has started. */
   async start(): Promise<void> {
-    const { listen, tokenFile, addressFile, log } = this.#options;
+    const { listen, tokenFile, addressFile, log, people = null } = this.#options;
     const { host, port } = parseLoopback(listen);
     const token = await readOrCreateToken(tokenFile);
-    const app = createApp(this.#options, this.#streams, token);
+    const app = createApp(this.#options, this.#streams, { token, people });
     this.#app = app;
     try {
       await app.listen({ host, port });
@@ -99,7 +109,7 @@ function addressOf(bound: AddressInfo | string | null): string {
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-function createApp(parts: ApiParts, streams: EventStreams, token: string): FastifyInstance {
+function createApp(parts: ApiParts, streams: EventStreams, access: AccessOptions): FastifyInstance {
   const app = fastify({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: true,
@@ -122,11 +132,18 @@ function createApp(parts: ApiParts, streams: EventStreams, token: string): Fasti
   });
   app.removeContentTypeParser('text/plain');
   app.setReplySerializer(toJson);
+  app.decorateRequest('person', null);
   app.addHook('onRequest', async (request, reply) => {
     if (!isLoopbackHost(request.headers.host))
       return reply.code(403).send(refusal('the Host header names another machine'));
-    if (request.url === '/healthz' || isAuthorized(request.headers.authorization, token)) return undefined;
-    return reply.code(401).header('www-authenticate', 'Bearer').send(refusal('the token is missing or wrong'));
+    if (request.url === '/healthz') return undefined;
+    const answer = await accessOf(request, access);
+    if (answer.status === 200) {
+      request.person = answer.person;
+      return undefined;
+    }
+    if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
+    return reply.code(answer.status).send(refusal(answer.message));
   });
   app.setErrorHandler((error, _request, reply) => {
     const { status, body } = errorAnswer(error, parts.log);

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { AppError, type Hook, hookId, isObject, parseConfig, type TrotlineEvent, type Vocabulary } from '#core';
 
@@ -6,7 +6,7 @@ import { NO_HOOK_FILES, readHookFiles } from '../config/hook-files.ts';
 import { shownHook } from '../config/secrets.ts';
 import { explainHook } from '../explain.ts';
 import type { ApiParts } from './api.ts';
-import { EventInput, HookName, TestBody, ValidateBody, Who } from './inputs.ts';
+import { EventInput, HookName, TestBody, ValidateBody, whoOf } from './inputs.ts';
 import { canonicalType, fullHookId } from './names.ts';
 import { hooksView, hookViews, type HookView } from './views.ts';
 
@@ -18,17 +18,17 @@ export function addHookRoutes(app: FastifyInstance, parts: ApiParts): void {
     const hook = hooks.hook(id);
     return hookViews(hooks.current, sidecars.list(), await store.stats())(hook);
   };
-  const override = async (params: unknown, who: unknown, enabled: boolean | null): Promise<HookView> => {
-    const id = hookId(parseConfig(HookName, params, 'path'));
-    await hooks.setOverride(id, enabled, parseConfig(Who, who, 'body').who);
+  const override = async (request: FastifyRequest, enabled: boolean | null): Promise<HookView> => {
+    const id = hookId(parseConfig(HookName, request.params, 'path'));
+    await hooks.setOverride(id, enabled, whoOf(request));
     return view(id);
   };
 
   app.get('/v1/hooks', async () => hooksView(hooks.current, sidecars.list(), await store.stats()));
   app.get('/v1/hooks/:namespace/:name', ({ params }) => view(hookId(parseConfig(HookName, params, 'path'))));
-  app.post('/v1/hooks/:namespace/:name/enable', ({ params, body }) => override(params, body, true));
-  app.post('/v1/hooks/:namespace/:name/disable', ({ params, body }) => override(params, body, false));
-  app.delete('/v1/hooks/:namespace/:name/override', ({ params, body }) => override(params, body, null));
+  app.post('/v1/hooks/:namespace/:name/enable', (request) => override(request, true));
+  app.post('/v1/hooks/:namespace/:name/disable', (request) => override(request, false));
+  app.delete('/v1/hooks/:namespace/:name/override', (request) => override(request, null));
   app.post('/v1/hooks/validate', async ({ body }) => {
     const {
       hooks: read,

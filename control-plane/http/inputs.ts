@@ -1,5 +1,7 @@
 /** What callers of the HTTP API may send; closed, so that a misspelt filter is an error and not everything. */
-import { Choice, OUTCOMES, Type } from '#core';
+import type { FastifyRequest } from 'fastify';
+
+import { Choice, OUTCOMES, parseConfig, Type } from '#core';
 
 const closed = { additionalProperties: false } as const;
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 512, description });
@@ -10,10 +12,15 @@ export const HookName = Type.Object(
   closed,
 );
 
-export const Who = Type.Object(
+const Who = Type.Object(
   { who: Type.String({ minLength: 1, maxLength: 256, description: 'Who does it, for the audit record.' }) },
   closed,
 );
+
+/** Who asks for a change: a reviewed name counts, whatever the body says. */
+export function whoOf({ person, body }: Pick<FastifyRequest, 'person' | 'body'>): string {
+  return person ?? parseConfig(Who, body, 'body').who;
+}
 
 export const ValidateBody = Type.Object(
   {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { hookId, parseConfig } from '#core';
 
 import type { ApiParts } from './api.ts';
-import { AuditQuery, HookName, numbers, Who } from './inputs.ts';
+import { AuditQuery, HookName, numbers, whoOf } from './inputs.ts';
 import { sidecarView, storedHealth } from './views.ts';
 
 /** Sidecars, ledger, statistics, audit. */
@@ -17,10 +17,10 @@ export function addStatusRoutes(app: FastifyInstance, { hooks, sidecars, store }
   });
   app.get('/v1/ledger', () => store.ledger());
   app.get('/v1/stats', () => store.stats());
-  app.delete('/v1/stats', ({ body }) => store.resetStats(null, parseConfig(Who, body, 'body').who));
-  app.delete('/v1/stats/:namespace/:name', async ({ params, body }) => {
+  app.delete('/v1/stats', (request) => store.resetStats(null, whoOf(request)));
+  app.delete('/v1/stats/:namespace/:name', async ({ params, person, body }) => {
     const id = hookId(parseConfig(HookName, params, 'path'));
-    const { who } = parseConfig(Who, body, 'body');
+    const who = whoOf({ person, body });
     // A hook that is gone may have left some.
     if (!(await store.stats()).some(({ hook }) => hook === id)) hooks.hook(id);
     return store.resetStats(id, who);

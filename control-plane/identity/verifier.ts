@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 
 import { AppError, type Clock } from '#core';
 
+import { remembered } from './remembered.ts';
+
 /** Who a caller on the network is: the sidecar of one node, or, with a token of all of them, of the node that it names. */
 export interface Caller {
   /** Null: the token is that of every node. */
@@ -36,23 +38,9 @@ function digest(text: string): Buffer {
 
 /** How long a token that was known is not asked for again. */
 const KNOWN_MS = 60_000;
-const KEPT = 10_000;
 
 /** Asks once for the streams that a sidecar opens together, and for its reconnects of a minute. What was refused is asked anew. */
 export function cachedVerifier(verify: VerifyToken, clock: Clock): VerifyToken {
-  const known = new Map<string, { readonly caller: Promise<Caller>; readonly until: number }>();
-  return (token) => {
-    const key = digest(token).toString('hex');
-    const found = known.get(key);
-    if (found && found.until > clock.monotonic()) return found.caller;
-    const caller = verify(token);
-    known.delete(key);
-    known.set(key, { caller, until: clock.monotonic() + KNOWN_MS });
-    const oldest = known.size > KEPT ? known.keys().next().value : undefined;
-    if (oldest !== undefined) known.delete(oldest);
-    caller.catch(() => {
-      if (known.get(key)?.caller === caller) known.delete(key);
-    });
-    return caller;
-  };
+  const known = remembered<Caller>(clock, KNOWN_MS);
+  return (token) => known(digest(token).toString('hex'), () => verify(token));
 }

@@ -131,6 +131,7 @@ describe('the chart', () => {
         'hooks/status: patch',
         'events: create',
         'tokenreviews: create',
+        'subjectaccessreviews: create',
       ],
       'Role trotline-control-plane': ['pods: get', 'leases: create', 'leases: get,update'],
       'Role trotline-secrets': ['secrets: get'],

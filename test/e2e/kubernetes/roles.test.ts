@@ -12,6 +12,7 @@ import { memoryOf, silentLog } from '../../kit/action-context.ts';
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { type Json, renderChart } from '../../kit/chart.ts';
 import { eventually } from '../../kit/eventually.ts';
+import { runWith } from '../../unit/control-plane/cli-kit.ts';
 import { controlPlaneOf, eventHook, EventHooks, install, sidecarOf, webhook } from './hooks-kit.ts';
 import { Cluster, NODE } from './objects.ts';
 
@@ -159,6 +160,9 @@ describe.skipIf(missing !== null)('the roles of the chart', () => {
       serviceAccounts: new Set(['trotline:trotline-sidecar']),
     });
     expect(await verify(await own.token('trotline-sidecar', 'sidecar-1'))).toEqual({ node: NODE });
+    const reader = await own.token('trotline-sidecar', null, ['https://kubernetes.default.svc']);
+    const env = { TROTLINE_API: plane.api.address, TROTLINE_TOKEN: reader };
+    expect((await runWith(env, ['hooks', 'list'])).stderr).toContain('may not list eventhooks.trotline.dev');
     await expectUsed('trotline-control-plane');
   }, 60_000);
 });

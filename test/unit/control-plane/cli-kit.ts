@@ -31,12 +31,15 @@ export interface Ran {
 }
 
 /** With its data below `root`. */
-export async function runIn(root: string, argv: readonly string[]): Promise<Ran> {
+export const runIn = (root: string, argv: readonly string[]): Promise<Ran> =>
+  runWith({ TROTLINE_DATA: join(root, 'data') }, argv);
+
+export async function runWith(env: NodeJS.ProcessEnv, argv: readonly string[]): Promise<Ran> {
   const terminal = capture();
   const never = new AbortController().signal;
   const code = await run(argv, {
     terminal,
-    env: { TROTLINE_DATA: join(root, 'data') },
+    env,
     signal: never,
     urgent: never,
     exitCode: 0,
