@@ -152,6 +152,9 @@ describe.skipIf(missing !== null)('the roles of the chart', () => {
     await new EventHooks(api, 'trotline').create(eventHook('roles', { actions: [webhook({ secret })] }));
     await new EventHooks(api, 'shop', 'hooks').create(KHOOK);
     await eventually(() => plane.hooks.current.hooks.length === 2);
+    const applied = () =>
+      plane.sidecars.list().flatMap(({ hooks }) => hooks.filter(({ state }) => state === 'applied'));
+    await eventually(() => applied().some(({ hook }) => hook === 'shop/doctor'));
     await shop.pod('failing');
     await shop.restarted('failing', 1);
     await own.pod('sidecar-1', { serviceAccount: 'trotline-sidecar' });

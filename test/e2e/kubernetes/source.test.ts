@@ -7,6 +7,7 @@ import { createKubernetes } from '../../../plugins/sources/kubernetes/index.ts';
 import { memoryOf, silentLog } from '../../kit/action-context.ts';
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { eventually } from '../../kit/eventually.ts';
+import { SilentRelay } from '../../kit/silent-relay.ts';
 import { Cluster, NODE, now } from './objects.ts';
 
 /** `npm run test:old-events` has 50,000, which take two minutes to make. */
@@ -21,10 +22,10 @@ beforeAll(async () => {
 afterAll(() => api?.stop());
 
 /** A source in this role, started. */
-async function hearing(role: 'node' | 'cluster', namespace: string, config: object = {}) {
+async function hearing(role: 'node' | 'cluster', namespace: string, config: object = {}, server = api.url) {
   const events: EventDraft[] = [];
   const healths: Health[] = [];
-  const definition = createKubernetes(async () => api.access());
+  const definition = createKubernetes(async () => ({ ...api.access(), server }));
   const lease = `${namespace}/trotline-cluster`;
   const source = definition.create(parseConfig(definition.config, { role, lease, ...config }, 'test'), {
     node: NODE,
@@ -229,6 +230,24 @@ describe.skipIf(missing !== null)('the kubernetes source and a real API server',
     expect(node.of('pod-restart', 'container-exit').map(({ fact }) => fact)).toHaveLength(4);
     expect(node.of('watch-gap')).toEqual([]);
   }, 120_000);
+
+  it('H8: misses and repeats nothing when its connections are dropped without a word, and is deaf for 30 s at most', async () => {
+    const cluster = await Cluster.with(api, 'dropped');
+    await cluster.pod('web');
+    const relay = await SilentRelay.to(Number(new URL(api.url).port));
+    onTestFinished(() => relay.stop());
+    const { of } = await hearing('node', 'dropped', {}, `https://127.0.0.1:${relay.port}`);
+    await cluster.restarted('web', 1);
+    await eventually(() => of('pod-restart').length === 1);
+    expect(relay.drop()).toBeGreaterThan(0);
+    await cluster.restarted('web', 2);
+    await eventually(() => of('pod-restart').length === 2, { timeoutMs: 30_000 });
+    await cluster.restarted('web', 3);
+    await eventually(() => of('pod-restart').length === 3);
+    expect(new Set(of('pod-restart', 'container-exit').map(({ fact }) => fact)).size).toBe(6);
+    expect(of('pod-restart', 'container-exit')).toHaveLength(6);
+    expect(of('watch-gap')).toEqual([]);
+  }, 60_000);
 
   it('H20: of two that may be elected one tells, and the other takes over where it stopped', async () => {
     const cluster = await Cluster.with(api, 'h20');
