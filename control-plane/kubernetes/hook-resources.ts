@@ -12,6 +12,7 @@ import {
 import { type HookFile, type HookFiles, NO_HOOK_FILES, readHookFiles } from '../config/hook-files.ts';
 import type { OpenKubernetesApi } from './api.ts';
 import { confine } from './authority.ts';
+import { laterWriter } from './elsewhere.ts';
 import { type Grants, NO_GRANTS } from './grants.ts';
 import { followResources, type Resource } from './resources.ts';
 
@@ -30,6 +31,8 @@ export interface HookResource {
   readonly uid: string;
   readonly generation: number;
   readonly status: unknown;
+  /** Who wrote this status after us; '' nobody did. */
+  readonly laterWriter: string;
   /** As problems name it: `EventHook shop/oom`. */
   readonly file: string;
   readonly issues: readonly Issue[];
@@ -163,6 +166,19 @@ export class HookResources implements Component {
       problem.length > 0
         ? { file: place, problem: problem.join('; ') }
         : { file: place, text: JSON.stringify(document, null, 2) };
-    return { file, resource: { kind, namespace, name, uid, generation, status, file: place, issues: [] } };
+    return {
+      file,
+      resource: {
+        kind,
+        namespace,
+        name,
+        uid,
+        generation,
+        status,
+        laterWriter: laterWriter(metadata?.managedFields),
+        file: place,
+        issues: [],
+      },
+    };
   }
 }

@@ -4,6 +4,7 @@ import { canonicalJson, type Clock, type Component, errorText, hookId, isObject,
 import type { HookRegistry } from '../config/hook-registry.ts';
 import type { SidecarRegistry } from '../config/sidecar-registry.ts';
 import { ApiError, type Json, type OpenKubernetesApi } from './api.ts';
+import { Elsewhere, FIELD_MANAGER } from './elsewhere.ts';
 import type { HookResource, HookResources } from './hook-resources.ts';
 import type { ActiveEvent, Audit, Incidents } from './incidents.ts';
 
@@ -16,7 +17,6 @@ const MAX_MESSAGE = 8192;
 const MAX_NODES = 20;
 /** Audit Events that wait to be written. */
 const MAX_AUDITS = 1000;
-const FIELD_MANAGER = 'trotline';
 
 const PATHS = { EventHook: '/apis/trotline.dev/v1alpha1', Hook: '/apis/kagent.dev/v1alpha2' } as const;
 const PLURALS = { EventHook: 'eventhooks', Hook: 'hooks' } as const;
@@ -37,12 +37,14 @@ export class StatusWriter implements Component {
   /** By uid: what was written last, without its times. */
   readonly #written = new Map<string, string>();
   readonly #audits: Audit[] = [];
+  readonly #elsewhere: Elsewhere;
   /** Uids of resources whose status could not be written in this round. */
   readonly #failed = new Set<string>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
+    this.#elsewhere = new Elsewhere(options.clock);
   }
 
   async start(): Promise<void> {
@@ -66,7 +68,15 @@ export class StatusWriter implements Component {
   async #look(): Promise<void> {
     const { resources } = this.#options;
     const uids = new Set(resources.resources.map(({ uid }) => uid));
-    for (const uid of this.#written.keys()) if (!uids.has(uid)) this.#written.delete(uid);
+    for (const uid of this.#written.keys()) if (!uids.has(uid)) this.#forget(uid);
+    for (const { uid, kind, namespace, name, laterWriter } of resources.resources) {
+      if (kind !== 'Hook' || !this.#elsewhere.read(uid, laterWriter)) continue;
+      this.#written.delete(uid);
+      this.#options.log.warn(
+        { hook: `${namespace}/${name}`, manager: laterWriter },
+        'another program answers this Hook, too',
+      );
+    }
     const due = resources.resources
       .map((resource) => ({ resource, status: this.#statusOf(resource) }))
       .filter(({ resource, status }) => this.#written.get(resource.uid) !== canonicalJson(status));
@@ -77,6 +87,11 @@ export class StatusWriter implements Component {
       await this.#write(resource, status);
     }
     await this.#tellAudits();
+  }
+
+  #forget(uid: string): void {
+    this.#written.delete(uid);
+    this.#elsewhere.forget(uid);
   }
 
   /** As many as the API server is asked for in a look; those that wait are bounded, and what is left out is counted. */
@@ -154,7 +169,11 @@ export class StatusWriter implements Component {
   #statusOf(resource: HookResource): Status {
     const { generation, kind } = resource;
     const issues = [...resource.issues, ...this.#refusedElsewhere(resource)];
-    const conditions = [this.#readiness(resource.file, issues), ...this.#answering(resource)];
+    const conditions = [
+      this.#readiness(resource.file, issues),
+      ...this.#answering(resource),
+      ...this.#besides(resource),
+    ];
     const shared = {
       observedGeneration: generation,
       conditions: conditions.map((condition) => Object.assign({ observedGeneration: generation }, condition)),
@@ -180,6 +199,14 @@ export class StatusWriter implements Component {
       ];
     const message = last.reason.slice(0, MAX_MESSAGE);
     return [{ type: 'AgentsAnswer', status: 'False', reason: 'AgentCallFailure', message }];
+  }
+
+  /** Said while it is so: an incident that two answer is answered twice. */
+  #besides({ uid }: HookResource): ConditionBody[] {
+    const manager = this.#elsewhere.writer(uid);
+    if (manager === '') return [];
+    const message = `"${manager}" writes this status, too: where khook runs beside Trotline every incident is answered twice; stop one of them`;
+    return [{ type: 'AnsweredElsewhere', status: 'True', reason: 'StatusOfAnother', message }];
   }
 
   /** By what only all hooks together tell: a name that is used already, a set that is full. */
@@ -211,7 +238,7 @@ export class StatusWriter implements Component {
 }
 
 interface ConditionBody {
-  readonly type: 'Ready' | 'AgentsAnswer';
+  readonly type: 'Ready' | 'AgentsAnswer' | 'AnsweredElsewhere';
   readonly status: 'True' | 'False';
   readonly reason: string;
   readonly message: string;

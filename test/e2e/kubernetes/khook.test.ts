@@ -133,6 +133,29 @@ describe.skipIf(missing !== null)("khook's Hook", () => {
     expect(asked).toHaveLength(1);
   });
 
+  it('says that khook runs beside us, by what it writes into the status', async () => {
+    await controlPlaneOf(api);
+    const hooks = new EventHooks(api, 'shop', 'hooks');
+    await hooks.create(hookOf('twice', [entry()]));
+    await hooks.ready('twice', 'True');
+    const path = '/apis/kagent.dev/v1alpha2/namespaces/shop/hooks/twice';
+    const told = async () => (await hooks.status('twice')).conditions?.find(({ type }) => type === 'AnsweredElsewhere');
+    expect(await told()).toBe(undefined);
+    await eventually(
+      async () => {
+        // As khook does: the whole status, in which it knows no conditions.
+        const { status: _, ...hook } = await api.request('GET', path);
+        const status = { activeEvents: [], lastUpdated: new Date().toISOString().replace(/\.\d+/, '') };
+        if ((await told()) === undefined)
+          await api.request('PUT', `${path}/status?fieldManager=khook`, { ...hook, status });
+        expect(await told()).toMatchObject({ status: 'True', message: expect.stringContaining('"khook"') });
+      },
+      { timeoutMs: 20_000, intervalMs: 700 },
+    );
+    await hooks.ready('twice', 'True');
+    await hooks.delete('twice');
+  });
+
   it.each([
     ['is down', null, /ECONNREFUSED|refused/],
     ['knows another token', 401, /401/],
