@@ -1,6 +1,7 @@
 /** Agents over HTTP, made with the official library of A2A 1.0 or 0.3, on a free port: they do what the test says. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import { DefaultRequestHandler, InMemoryTaskStore } from '@a2a-js/sdk/server';
@@ -45,17 +46,17 @@ export interface HttpPeer extends AsyncDisposable {
   fault: Fault;
 }
 
-/** An HTTP server without routes that notes what it is asked. */
-export async function startPeer(host = '127.0.0.1'): Promise<HttpPeer> {
+/** An HTTP server without routes that notes what it is asked; with `tls` over TLS, as Node's server has it. */
+export async function startPeer(host = '127.0.0.1', tls: ServerOptions | null = null): Promise<HttpPeer> {
   const app = express();
-  const server = createServer(app);
+  const server = tls ? createTlsServer(tls, app) : createServer(app);
   server.listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const peer = {
     app,
     server,
-    origin: `http://${host}:${port}`,
+    origin: `${tls ? 'https' : 'http'}://${host}:${port}`,
     seen: [] as Seen[],
     fault: (() => false) as Fault,
     async [Symbol.asyncDispose]() {
