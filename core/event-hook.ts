@@ -104,6 +104,30 @@ const Limit = Type.Object(
   },
 );
 
+const Approval = Type.Object(
+  {
+    by: Choice(['either', 'agent', 'queue'], {
+      default: 'either',
+      description:
+        'Who asks a person: agent, the runtime asks its own user; queue, `trotline approvals`; either, the runtime where it can.',
+    }),
+    wait: Duration({
+      default: '5m',
+      minimum: '1s',
+      maximum: '24h',
+      description: 'How long the queue is waited for, at most the time that the runtime gives; then: deny.',
+    }),
+  },
+  { ...closed, description: 'How a person is asked when the hook says ask. Default: what is written here.' },
+);
+
+/** Of a hook that says nothing: what the schema says. */
+export function approvalOf({ approval }: EventHookSpec): Infer<typeof Approval> {
+  return approval ?? DEFAULT_APPROVAL;
+}
+
+const DEFAULT_APPROVAL = parseConfig(Approval, {}, 'approval');
+
 const ActionEntry = Type.Object(
   {
     type: Type.String({ pattern: '^[a-z][a-z0-9-]*$', description: 'Which action: script, webhook, or a plugin.' }),
@@ -156,6 +180,13 @@ export const EventHookSpec = Type.Object(
       default: 'repeat',
       description: 'What follows an attempt that a crash cut short.',
     }),
+    onFailure: Type.Optional(
+      Choice(['open', 'closed'], {
+        description:
+          'A hook that should judge while an agent waits and cannot: open, as if it had said nothing; closed, deny. Default: closed with a guard, else open.',
+      }),
+    ),
+    approval: Type.Optional(Approval),
     run: Choice(['async', 'sync'], {
       default: 'async',
       description: 'sync: later events of this hook wait until a round has ended.',
@@ -242,6 +273,11 @@ export function hookId({ namespace, name }: Pick<Hook, 'namespace' | 'name'>): s
 /** What a hook does when the control plane is away (design section 6.9). */
 export function whenUncoordinated({ spec }: Hook): 'act' | 'wait' | 'drop' {
   return spec.whenUncoordinated ?? (spec.actions.some(({ type }) => type === 'a2a') ? 'wait' : 'act');
+}
+
+/** What a hook that cannot judge means for the agent that waits (design section 4). */
+export function onFailure({ spec }: Hook): 'open' | 'closed' {
+  return spec.onFailure ?? (spec.actions.some(({ type }) => type === 'guard') ? 'closed' : 'open');
 }
 
 /** SHA-256, hex, over `canonicalJson`. */

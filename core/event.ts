@@ -1,3 +1,5 @@
+import type { HookJudgment } from './verdict.ts';
+
 /** A value of an attribute. Numbers above 2^53 are bigint; booleans appear only in attributes of our own. */
 export type Scalar = string | number | bigint | boolean;
 
@@ -32,10 +34,12 @@ export interface EventDraft {
    * tells it again tells the same event.
    */
   readonly fact?: string;
+  /** What hooks have said of it already while an agent waited (`SourceContext.ask`): they are not asked again. */
+  readonly judged?: readonly HookJudgment[];
 }
 
 /** An event: the draft plus its identity. The CloudEvents form is made at the edges (`cloudEvent`). */
-export interface TrotlineEvent extends Omit<EventDraft, 'fact'> {
+export interface TrotlineEvent extends Omit<EventDraft, 'fact' | 'judged'> {
   /** `<source>-<fact>`, else `<source>-<life>-<sequence>`: unique over all nodes and restarts. */
   readonly id: string;
   readonly source: string;

@@ -1,3 +1,4 @@
+import { agentEventType } from './agent.ts';
 import { type CompileCel, loadCel } from './cel/index.ts';
 import { AppError, errorText, type Issue } from './errors.ts';
 import { defaultDedup, EventHookSpec, type HookForm } from './event-hook.ts';
@@ -113,12 +114,20 @@ function checkSource(source: string, { sources }: Vocabulary, issues: Placed[]):
 function canonicalType(type: string, index: number, source: string, { sources }: Vocabulary, issues: Placed[]): string {
   const known = source === '' ? [...sources.values()].flat() : sources.get(source);
   if (!known) return type;
-  const canonical = known.find((name) => name === type || shortName(name) === type);
+  const canonical =
+    known.find((name) => name === type || shortName(name) === type) ?? runtimesName(type, source, known);
   if (canonical !== undefined) return canonical;
   const short = known.map(shortName);
   const message = `unknown event type "${type}"${didYouMean(type, [...short, ...known])}`;
   issues.push({ path: `/eventTypes/${index}`, message, expected: `one of ${short.join(', ')}` });
   return type;
+}
+
+/** `PreToolUse`, as agents' runtimes call it. What none is known to tell is heard as itself, so it may be named, too. */
+function runtimesName(type: string, source: string, known: readonly string[]): string | undefined {
+  if (!/^[A-Z][A-Za-z0-9]+$/.test(type)) return undefined;
+  const canonical = agentEventType(type);
+  return source === 'agent' || known.includes(canonical) ? canonical : undefined;
 }
 
 /** `netlink.link-added` → `link-added`. */

@@ -1,3 +1,17 @@
+export {
+  AGENT_EVENT_TYPES,
+  AGENT_EVENTS,
+  type AgentCall,
+  agentDraft,
+  agentEventType,
+  type AgentPeer,
+  commandOf,
+  HOOK_BYPASSED,
+  NO_PEER,
+  pathOf,
+  SESSION_EXPIRED,
+  urlOf,
+} from './agent.ts';
 export { parseArguments } from './arguments.ts';
 export {
   type AddressedAnswer,
@@ -27,6 +41,7 @@ export {
 } from './errors.ts';
 export {
   API_VERSION,
+  approvalOf,
   canonicalJson,
   createHook,
   dedupKey,
@@ -38,6 +53,7 @@ export {
   hookId,
   isHookForm,
   loopOf,
+  onFailure,
   type Origin,
   OWN_NAMESPACE,
   whenUncoordinated,
@@ -78,17 +94,20 @@ export {
   metricText,
   type Sample,
 } from './metric-text.ts';
+export { compilePattern, PatternError, type TextTest } from './filter/pattern.ts';
 export { oneLine } from './one-line.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export {
   type Action,
   type ActionContext,
   type ActionDefinition,
+  type Asked,
   type Attempt,
   defineAction,
   defineSource,
   type Ended,
   type Health,
+  type Inquiry,
   type LimitName,
   type CgroupLimits,
   type Connection,
@@ -136,3 +155,17 @@ export { endDefect, startSpan, traceparentOf, withSpan } from './spans.ts';
 export { VERSION } from './version.ts';
 export { startTelemetry, type Telemetry, wantsTraces } from './telemetry.ts';
 export { expandTemplate, type Placeholder, PLACEHOLDERS, templateProblem } from './template.ts';
+export {
+  type Approval,
+  type Decision,
+  DECISIONS,
+  type HookJudgment,
+  type Judgment,
+  type Question,
+  type Risk,
+  riskRank,
+  RISKS,
+  strictest,
+  type Verdict,
+  withInput,
+} from './verdict.ts';

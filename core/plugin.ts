@@ -1,8 +1,10 @@
+import type { AgentCall } from './agent.ts';
 import type { Clock } from './clock.ts';
 import type { EventDraft, TrotlineEvent } from './event.ts';
 import type { Component } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import type { Infer, ObjectSchema } from './schema.ts';
+import type { Judgment, Question, Verdict } from './verdict.ts';
 
 export type Stability = 'experimental' | 'stable';
 
@@ -14,6 +16,8 @@ export type Health =
 
 export interface SourceContext {
   readonly node: string;
+  /** Folder of the sidecar on this node, absolute: for sockets and files that others look for. */
+  readonly folder: string;
   readonly clock: Clock;
   readonly log: Log;
   /**
@@ -23,9 +27,25 @@ export interface SourceContext {
   readonly emit: (events: readonly EventDraft[]) => Promise<void>;
   /** Says that `count` things with the next `count` sequence numbers were heard of but lost. Counted in the ledger. */
   readonly lost: (reason: string, count: number) => void;
+  /**
+   * Asks the hooks of this node while an agent waits; nothing is emitted by it. `fact` makes the id of the event, which is
+   * emitted afterwards with the same fact and the verdict's `judged`. Throws PEER_UNAVAILABLE before the first hooks are
+   * there: a verdict is never guessed.
+   */
+  readonly ask: (inquiry: Inquiry) => Promise<Verdict>;
   /** At any time between start and stop. */
   readonly report: (health: Health) => void;
   readonly memory: SourceMemory;
+}
+
+export interface Inquiry {
+  readonly call: AgentCall;
+  readonly fact: string;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly time: number;
+  /** Who has not judged by then counts as broken. People are asked only within it. */
+  readonly deadlineMs: number;
+  readonly traceparent?: string;
 }
 
 /** One text that outlives the process: what a source has to know of its former life. At most a few hundred KiB. */
@@ -156,6 +176,18 @@ export type Result = ResultDetail &
 export interface Action extends Component {
   /** One attempt. Called concurrently for different events; never after `stop` resolved. */
   handle(event: TrotlineEvent, attempt: Attempt): Promise<Result>;
+  /**
+   * Says what it thinks while an agent waits; an action that has this is asked before `handle` could be, and `handle` only
+   * does what a crash left undone. At once where it can. A throw means broken: the hook's `onFailure` decides.
+   */
+  judge?(question: Question, asked: Asked): Judgment | Promise<Judgment>;
+}
+
+export interface Asked {
+  readonly hook: string;
+  readonly deliveryId: string;
+  /** Aborts at the deadline. */
+  readonly signal: AbortSignal;
 }
 
 export interface ActionDefinition<S extends ObjectSchema = ObjectSchema> {

@@ -5,6 +5,7 @@ import { Value } from 'typebox/value';
 
 import { DURATION_EXPECTED, durationMs, durationText } from './duration.ts';
 import { AppError, ConfigError, type Issue } from './errors.ts';
+import { compilePattern, PatternError } from './filter/pattern.ts';
 import { deepFreeze, isObject, pointerKey } from './pointer.ts';
 import { issuesOf, shown } from './schema-issues.ts';
 
@@ -84,6 +85,7 @@ export function checkConfig<S extends Schema>(schema: S, input: unknown): Checke
 /** Turns duration texts into milliseconds where the schema says so; one that is wrong is told here and left as it is. */
 function durations(schema: object, value: unknown, path: string, issues: Issue[]): unknown {
   if ('x-duration' in schema) return duration(schema, value, path, issues);
+  if ('x-regex' in schema && typeof value === 'string') checkRegex(value, path, issues);
   if (Array.isArray(value) && 'items' in schema && isObject(schema.items)) {
     const { items } = schema;
     return value.map((item, index) => durations(items, item, `${path}/${index}`, issues));
@@ -95,6 +97,20 @@ function durations(schema: object, value: unknown, path: string, issues: Issue[]
     }
   }
   return value;
+}
+
+/** Patterns of users are refused where they are written, not where they are used. */
+function checkRegex(pattern: string, path: string, issues: Issue[]): void {
+  try {
+    compilePattern(pattern);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    issues.push({
+      path,
+      message: `${shown(pattern)} is no regular expression: ${error.message}`,
+      expected: 'RE2 syntax',
+    });
+  }
 }
 
 function duration(schema: object, value: unknown, path: string, issues: Issue[]): unknown {

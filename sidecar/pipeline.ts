@@ -5,7 +5,11 @@ import {
   AppError,
   ATTRIBUTE,
   type Clock,
+  agentDraft,
+  type AttemptRecord,
   type EventDraft,
+  type HookJudgment,
+  type Inquiry,
   type Log,
   SPAN,
   type SourceContext,
@@ -13,13 +17,14 @@ import {
   startSpan,
   traceparentOf,
   type TrotlineEvent,
+  type Verdict,
 } from '#core';
 
 import type { BootClock } from './boottime.ts';
 import type { HookSet } from './hooks/hook-set.ts';
 import type { Entry } from './journal/entry.ts';
 import type { Journal } from './journal/journal.ts';
-import type { RoutedHook } from './router.ts';
+import type { Verdicts } from './verdicts.ts';
 import { abortable } from './waiting.ts';
 
 /** Events that are routed, and entries that are begun, before the event loop gets a turn. */
@@ -45,7 +50,7 @@ interface Life {
 }
 
 /** Where one life of a source hands in what it hears. */
-export interface Intake extends Pick<SourceContext, 'emit' | 'lost'> {
+export interface Intake extends Pick<SourceContext, 'emit' | 'lost' | 'ask'> {
   /** The life is over. `failed`: it ended while it heard, and what came after that is unknown. */
   end(how: 'stopped' | 'failed'): void;
 }
@@ -57,6 +62,7 @@ export interface PipelineDeps {
   readonly node: string;
   readonly journal: Journal;
   readonly hooks: HookSet;
+  readonly verdicts: Pick<Verdicts, 'judge'>;
   readonly clock: Clock;
   readonly bootClock: BootClock;
   readonly log: Log;
@@ -92,12 +98,19 @@ export class Pipeline {
       lost: (reason, count) => {
         life.turn = life.turn.then(() => this.#skip(life, reason, count));
       },
+      ask: (inquiry) => this.#ask(life, inquiry),
       end: (how) => {
         life.ended = true;
         life.cut = how === 'failed';
         this.#dirty = true;
       },
     };
+  }
+
+  #ask(life: Life, { call, fact, time, deadlineMs, traceparent }: Inquiry): Promise<Verdict> {
+    const draft = { ...agentDraft(call, time), sequence: 0, synthetic: false, fact };
+    const event = this.#identify(life, traceparent === undefined ? draft : { ...draft, traceparent });
+    return this.#deps.verdicts.judge({ event, call }, deadlineMs);
   }
 
   #begin(source: string): Life {
@@ -154,10 +167,17 @@ export class Pipeline {
   }
 
   /** Durable first, then their hooks have them. */
-  async #journaled(entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
-    await this.#deps.journal.flush();
-    for (const entry of entries) this.#deps.hooks.run(entry);
+  async #journaled(taken: readonly Taken[]): Promise<void> {
+    if (taken.length === 0) return;
+    const { journal, hooks, log } = this.#deps;
+    await journal.flush();
+    for (const { entry, attempts } of taken) {
+      if (attempts)
+        hooks
+          .runJudged(entry, attempts)
+          .catch((error: unknown) => log.error({ hook: entry.hook, error }, 'judgment not kept'));
+      else hooks.run(entry);
+    }
   }
 
   /** Ledgers of the lives of this process. `open`: as they are to be journaled while more may come. */
@@ -194,13 +214,14 @@ export class Pipeline {
     life.lost[reason] = (life.lost[reason] ?? 0) + count;
   }
 
-  #take(life: Life, draft: EventDraft): readonly Entry[] {
+  #take(life: Life, draft: EventDraft): readonly Taken[] {
     const { hooks, journal, bootClock } = this.#deps;
     const event = this.#identify(life, draft);
     life.sequence = Math.max(life.sequence, draft.sequence);
     if (!draft.synthetic) life.heard++;
     const matched = hooks.route(event);
-    if (matched.length === 0) {
+    const { judged = NOBODY } = draft;
+    if (matched.length === 0 && judged.length === 0) {
       if (!draft.synthetic) life.unmatched++;
       return NONE;
     }
@@ -212,7 +233,9 @@ export class Pipeline {
     }
     if (!draft.synthetic) life.routed++;
     const ids = matched.map(({ id }) => id);
-    return journal.routed(this.#traced(event, matched), ids, bootClock.moment(), bootClock.bootId);
+    for (const { hook } of judged) if (!ids.includes(hook)) ids.push(hook);
+    const entries = journal.routed(this.#traced(event, ids.length), ids, bootClock.moment(), bootClock.bootId);
+    return entries.map((entry) => ({ entry, attempts: judged.find(({ hook }) => hook === entry.hook)?.attempts }));
   }
 
   #identify({ source, life }: Life, draft: EventDraft): TrotlineEvent {
@@ -238,7 +261,7 @@ export class Pipeline {
   }
 
   /** Opens the trace of a matched event; everything after hangs below its `emit` span. */
-  #traced(event: TrotlineEvent, matched: readonly RoutedHook[]): TrotlineEvent {
+  #traced(event: TrotlineEvent, matched: number): TrotlineEvent {
     const attributes = {
       [ATTRIBUTE.eventId]: event.id,
       [ATTRIBUTE.eventType]: event.type,
@@ -247,7 +270,7 @@ export class Pipeline {
     const emit = startSpan(SPAN.emit, attributes, event.traceparent, event.time);
     const traceparent = traceparentOf(emit);
     if (traceparent !== undefined) {
-      const hooks = { [ATTRIBUTE.eventId]: event.id, [ATTRIBUTE.hookCount]: matched.length };
+      const hooks = { [ATTRIBUTE.eventId]: event.id, [ATTRIBUTE.hookCount]: matched };
       startSpan(SPAN.route, hooks, traceparent).end();
     }
     emit.end();
@@ -255,4 +278,11 @@ export class Pipeline {
   }
 }
 
-const NONE: readonly Entry[] = [];
+/** An entry, with what was judged of it before: the hook is not asked again. */
+interface Taken {
+  readonly entry: Entry;
+  readonly attempts: readonly AttemptRecord[] | undefined;
+}
+
+const NONE: readonly Taken[] = [];
+const NOBODY: readonly HookJudgment[] = [];

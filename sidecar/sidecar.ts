@@ -43,6 +43,7 @@ import { Reporter } from './reporter.ts';
 import type { SourceConfigs } from './source-configs.ts';
 import { SourceHost } from './source-host.ts';
 import { sourceMemory } from './source-memory.ts';
+import { Verdicts } from './verdicts.ts';
 
 const COUNTERS_MS = 1000;
 
@@ -106,7 +107,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     onProgress: reporter.progress,
     onLoop: (hook, event, depth) => loops.cut(hook, event, depth),
   });
-  const pipeline = new Pipeline({ node: options.node, journal, hooks, clock, bootClock, log });
+  const verdicts = new Verdicts({ hooks, clock, log });
+  const pipeline = new Pipeline({ node: options.node, journal, hooks, verdicts, clock, bootClock, log });
   const loops = new Loops(pipeline, clock, log);
   const fetch = createGuardedFetch(policy);
   const programs = new ProgramHost({
@@ -165,7 +167,9 @@ function hosting({ options, sources, sourceConfigs, clock, log }: SidecarParts, 
     const config = sourceConfigs?.get(definition.type) ?? {};
     if (config === false) return [];
     const memory = sourceMemory(options.data, definition.type, log);
-    return [new SourceHost({ definition, config, node: options.node, memory, pipeline, clock, log })];
+    return [
+      new SourceHost({ definition, config, node: options.node, folder: options.data, memory, pipeline, clock, log }),
+    ];
   });
 }
 

@@ -23,6 +23,8 @@ export interface SourceHostOptions {
   readonly definition: SourceDefinition;
   readonly config: unknown;
   readonly node: string;
+  /** As in `SourceContext`. */
+  readonly folder: string;
   readonly memory: SourceMemory;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
@@ -82,7 +84,7 @@ export class SourceHost implements Component {
 
   /** One life, from start to stop; resolves with why it ended. */
   async #live(started: () => void): Promise<unknown> {
-    const { definition, config, node, memory, pipeline, clock, log } = this.#options;
+    const { definition, config, node, folder, memory, pipeline, clock, log } = this.#options;
     const { signal } = this.#halt;
     const failed = Promise.withResolvers<unknown>();
     const report = (health: Health): void => {
@@ -91,7 +93,8 @@ export class SourceHost implements Component {
     };
     const child = log.child({ source: definition.type });
     const intake = pipeline.intake(definition.type);
-    const context = { node, clock, log: child, report, emit: intake.emit, lost: intake.lost, memory };
+    const { emit, lost, ask } = intake;
+    const context = { node, folder, clock, log: child, report, emit, lost, ask, memory };
     const halted = (): void => failed.resolve(signal.reason);
     let end: 'stopped' | 'failed' = 'stopped';
     signal.addEventListener('abort', halted, { once: true });

@@ -27,6 +27,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['proto/gen', 'sidecar/control-link.ts', 'sidecar/channel.ts', 'control-plane'],
   '@marcbachmann/cel-js': ['core/cel'],
   re2js: ['core/filter/pattern.ts'],
+  unbash: ['plugins/actions/guard/shell'],
   yaml: ['core', 'control-plane/cli'],
 };
 

@@ -8,7 +8,7 @@ export interface Field {
   readonly name: string;
   readonly type: FieldType;
   /** The source whose events have it; `any`: every event; `none`: it parses, and is always absent (nlmon A10.12). */
-  readonly setBy: 'any' | 'netlink' | 'kubernetes' | 'journal' | 'hooks' | 'none';
+  readonly setBy: 'any' | 'netlink' | 'kubernetes' | 'agent' | 'journal' | 'hooks' | 'none';
   /** The value, or undefined where the event has none. */
   readonly read: (event: EventFields) => Scalar | undefined;
 }
@@ -74,6 +74,10 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['involved', 'kubernetes', 'string', 'kind name namespace uid field_path'],
   ['event', 'kubernetes', 'string', 'type component'],
   ['event', 'kubernetes', 'number', 'count'],
+  ['agent', 'agent', 'string', 'event dialect session id parent type tool tool_use_id correlation cwd text'],
+  ['agent', 'agent', 'string', 'command path url input response pod verdict reason hook risk cause'],
+  ['agent', 'agent', 'number', 'priority uid pid decided_us calls unasked'],
+  ['agent', 'agent', 'boolean', 'truncated paired'],
   ['journal', 'journal', 'number', 'lost'],
   ['journal', 'journal', 'string', 'reason'],
   ['hooks', 'hooks', 'string', 'hook owner event'],

@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Log, TrotlineEvent } from '#core';
+import type { AttemptRecord, Log, TrotlineEvent } from '#core';
 
 import type { Entry } from '../journal/entry.ts';
 import { createRouter, type RoutedHook, type Router } from '../router.ts';
 import { createSlices } from '../slices.ts';
 import { dropRemoved, HookRunner } from './runner.ts';
 import type { HookRuntime, RunnerDeps } from './runtime.ts';
+import { finish } from './turn.ts';
 
 /** Entries that start or end before the event loop gets a turn. */
 const SLICE = 64;
@@ -24,6 +25,7 @@ export class HookSet {
   #known: ReadonlySet<string> | null = null;
   #router: Router = createRouter([]);
   #draining = false;
+  #ready = false;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
@@ -32,6 +34,25 @@ export class HookSet {
 
   route(event: TrotlineEvent): readonly RoutedHook[] {
     return this.#router.route(event);
+  }
+
+  /** A set was applied, if only the last good one: what no hook matches is known to be nobody's. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** A journaled entry that actions have judged while an agent waited; what else its hook does follows. */
+  async runJudged(entry: Entry, attempts: readonly AttemptRecord[]): Promise<void> {
+    const runtime = this.get(entry.hook);
+    const judged = new Set(attempts.map(({ action }) => action));
+    if (runtime?.actions.some(({ index }) => !judged.has(index))) {
+      for (const attempt of attempts) await this.#deps.journal.result(entry, attempt);
+      this.run(entry);
+      return;
+    }
+    const failed = attempts.find(({ status }) => status === 'rejected');
+    const outcome = runtime?.hook.spec.mode === 'audit' ? 'audited' : failed ? 'rejected' : 'delivered';
+    await finish(this.#deps, entry, outcome, { attempts, reason: failed?.reason ?? '' });
   }
 
   /** A journaled entry, in order. */
@@ -96,6 +117,7 @@ export class HookSet {
       work.push(this.#adopt(runtime.id));
     }
     this.#router = createRouter(runtimes);
+    this.#ready = true;
     for (const [id, runner] of this.#runners) {
       if (keep.has(id)) continue;
       this.#runners.delete(id);

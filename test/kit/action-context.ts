@@ -1,6 +1,16 @@
 /** What an action or a source gets from its host, as a test wants it: time stands still, I/O answers when told to. */
 import { sleepOn } from '#core';
-import type { ActionContext, Attempt, Clock, Ended, Log, Program, SourceMemory, TrotlineEvent } from '#core';
+import type {
+  ActionContext,
+  Attempt,
+  Clock,
+  Ended,
+  Log,
+  Program,
+  SourceContext,
+  SourceMemory,
+  TrotlineEvent,
+} from '#core';
 
 export const silentLog: Log = {
   debug: () => undefined,
@@ -119,3 +129,9 @@ export function eventOf(parts: Partial<TrotlineEvent> = {}): TrotlineEvent {
     ...parts,
   };
 }
+
+/** For sources that ask nobody. */
+export const unasked: Pick<SourceContext, 'folder' | 'ask'> = {
+  folder: '/nonexistent',
+  ask: () => Promise.reject(new Error('nobody is asked here')),
+};

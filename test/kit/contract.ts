@@ -15,7 +15,7 @@ import {
   type SourceDefinition,
 } from '#core';
 
-import { actionContext, attemptOf, eventOf, manualClock, memoryOf, silentLog } from './action-context.ts';
+import { actionContext, attemptOf, eventOf, manualClock, memoryOf, silentLog, unasked } from './action-context.ts';
 import { eventually } from './eventually.ts';
 import { undocumented, withOptionTable } from './option-table.ts';
 
@@ -111,6 +111,7 @@ export function checkSourceContract<S extends ObjectSchema>(
       emit: async (events) => void emitted.push(...events),
       lost: () => undefined,
       memory: memoryOf(),
+      ...unasked,
       report: () => undefined,
     });
     return { emitted, part: new Lifecycle(definition.type, component), component };

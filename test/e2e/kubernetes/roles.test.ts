@@ -8,7 +8,7 @@ import { isObject, parseConfig, systemClock } from '#core';
 import { createKubernetes } from '../../../plugins/sources/kubernetes/index.ts';
 import { tokenReviewVerifier } from '../../../control-plane/identity/token-review.ts';
 import { createKubernetesApi } from '../../../control-plane/kubernetes/api.ts';
-import { memoryOf, silentLog } from '../../kit/action-context.ts';
+import { memoryOf, silentLog, unasked } from '../../kit/action-context.ts';
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { type Json, renderChart } from '../../kit/chart.ts';
 import { eventually } from '../../kit/eventually.ts';
@@ -64,6 +64,7 @@ async function hearing(account: string, config: Json) {
     emit: async (drafts) => drafts.forEach(({ subject }) => types.add(subject)),
     lost: () => undefined,
     memory: memoryOf(),
+    ...unasked,
     report: () => undefined,
   });
   await source.start?.(AbortSignal.timeout(30_000));

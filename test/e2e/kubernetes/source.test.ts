@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { type EventDraft, type Health, parseConfig, systemClock } from '#core';
 
 import { createKubernetes } from '../../../plugins/sources/kubernetes/index.ts';
-import { memoryOf, silentLog } from '../../kit/action-context.ts';
+import { memoryOf, silentLog, unasked } from '../../kit/action-context.ts';
 import { ApiServer, noApiServer } from '../../kit/api-server.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { SilentRelay } from '../../kit/silent-relay.ts';
@@ -34,6 +34,7 @@ async function hearing(role: 'node' | 'cluster', namespace: string, config: obje
     emit: async (drafts) => void events.push(...drafts),
     lost: () => undefined,
     memory: memoryOf(),
+    ...unasked,
     report: (health) => void healths.push(health),
   });
   await source.start?.(AbortSignal.timeout(30_000));

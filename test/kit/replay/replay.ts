@@ -6,7 +6,7 @@ import { type Clock, type EventDraft, type Health, parseConfig } from '#core';
 import type { Access } from '../../../plugins/sources/kubernetes/api/access.ts';
 import { config } from '../../../plugins/sources/kubernetes/config.ts';
 import { KubernetesSource } from '../../../plugins/sources/kubernetes/source.ts';
-import { memoryOf, silentLog } from '../action-context.ts';
+import { memoryOf, silentLog, unasked } from '../action-context.ts';
 import type { Recording } from './recording.ts';
 import { type ReplayOptions, ReplayServer } from './server.ts';
 import { virtualClock, type VirtualClock } from './virtual-clock.ts';
@@ -121,7 +121,7 @@ function sourceOf(
   const report = (health: Health): void => {
     if (health.status === 'failed') throw health.error;
   };
-  const context = { node, clock, log: silentLog, emit, lost: () => undefined, memory: memoryOf(), report };
+  const context = { node, clock, log: silentLog, emit, lost: () => undefined, memory: memoryOf(), ...unasked, report };
   const access: Access = {
     server,
     ca: undefined,

@@ -5,7 +5,7 @@ import { type EventDraft, type Health, parseConfig } from '#core';
 
 import type { Access } from '../../../../../plugins/sources/kubernetes/api/access.ts';
 import { createKubernetes } from '../../../../../plugins/sources/kubernetes/index.ts';
-import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog, unasked } from '../../../../kit/action-context.ts';
 import { eventually } from '../../../../kit/eventually.ts';
 import type { Collection, Line } from '../../../../kit/replay/recording.ts';
 import { ReplayServer } from '../../../../kit/replay/server.ts';
@@ -60,6 +60,7 @@ export async function listening(access: () => Promise<Access>, config: Json = {}
     emit: async (drafts) => void events.push(...drafts),
     lost: () => undefined,
     memory: memoryOf(),
+    ...unasked,
     report: (health) => void healths.push(health),
   });
   await source.start?.(new AbortController().signal);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Health, parseConfig } from '#core';
 
 import { createKubernetes } from '../../../../../plugins/sources/kubernetes/index.ts';
-import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog, unasked } from '../../../../kit/action-context.ts';
 import { checkSourceContract } from '../../../../kit/contract.ts';
 import { apiServer, podOf, restarted } from './kit.ts';
 
@@ -20,6 +20,7 @@ describe('a life of the kubernetes source', () => {
       emit: async () => undefined,
       lost: () => undefined,
       memory: memoryOf(),
+      ...unasked,
       report: (health) => void healths.push(health),
     });
     await source.start?.(new AbortController().signal);

@@ -4,7 +4,7 @@ import { type EventDraft, type Health, parseConfig } from '#core';
 import type { NetlinkStats, Opener } from '#native';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
-import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog, unasked } from '../../../../kit/action-context.ts';
 import { FakeReader, linkOf, type Listening, listening, starting, typesOf } from './kit.ts';
 import { LISTED, netnsOf } from './records.ts';
 
@@ -117,6 +117,7 @@ function withOpener(startOpener: () => Opener, refusal: string | null = null, st
     emit: async (some) => void events.push(...some),
     lost: () => undefined,
     memory: memoryOf(),
+    ...unasked,
     report: (some) => void health.push(some),
   });
   return { source, readers, health, events };

@@ -11,7 +11,7 @@ import type {
 } from '#native';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
-import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog, unasked } from '../../../../kit/action-context.ts';
 
 export const UP = 0x1;
 export const LOWER_UP = 0x10000;
@@ -204,6 +204,7 @@ async function startLife(
         events.push(...some);
       },
       memory: memoryOf(),
+      ...unasked,
       lost: (_reason, count) => void lost.push(count),
       report: (some) => {
         if (some.status !== 'ok' || health.length > 0) health.push(some);

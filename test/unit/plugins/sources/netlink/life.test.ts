@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#core';
 
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
-import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog, unasked } from '../../../../kit/action-context.ts';
 import { checkSourceContract } from '../../../../kit/contract.ts';
 import { FakeReader, linkOf, listening, starting, typesOf } from './kit.ts';
 
@@ -83,6 +83,7 @@ describe('a life of the netlink source', () => {
       ...context,
       lost: () => undefined,
       memory: memoryOf(),
+      ...unasked,
       report: () => undefined,
     });
     await expect(source.start?.(AbortSignal.abort(new Error('not now')))).rejects.toThrow('not now');

@@ -5,7 +5,7 @@ import { parseConfig } from '#core';
 import { createNetlink } from '../../../../../plugins/sources/netlink/index.ts';
 import type { LinkRecord } from '#native';
 
-import { manualClock, memoryOf, silentLog } from '../../../../kit/action-context.ts';
+import { manualClock, memoryOf, silentLog, unasked } from '../../../../kit/action-context.ts';
 import { attributeOf, FakeReader, linkOf, type Listening, listening, type Starting, starting, typesOf } from './kit.ts';
 
 const gone = linkOf({ ifname: 'gone0', ifindex: 5 });
@@ -91,6 +91,7 @@ describe('the life after one that failed', () => {
         emit: async (some) => void events.push(...typesOf(some)),
         lost: () => undefined,
         memory: memoryOf(),
+        ...unasked,
         report: () => undefined,
       });
     const signal = new AbortController().signal;
