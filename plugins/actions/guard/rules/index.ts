@@ -1,11 +1,52 @@
-import type { Handler, Handlers } from '../shell/invocation.ts';
+import type { Handler, Handlers, Host, Invocation } from '../shell/invocation.ts';
+import { clouds } from './clouds.ts';
+import { containers } from './containers.ts';
+import { databases } from './databases.ts';
 import { files } from './files.ts';
+import { gits } from './git.ts';
+import { awk, interpreters, sed } from './interpreters.ts';
+import { kubernetes } from './kubernetes.ts';
+import { network } from './network.ts';
+import { packages } from './packages.ts';
+import { system } from './system.ts';
 import { texts } from './texts.ts';
 import { wrappers } from './wrappers.ts';
 
-/** Every program that something is known of. */
-const HANDLERS: Handlers = { ...texts, ...files, ...wrappers };
+/** Every program that something is known of: what it prints by `texts`, what it would do by the others. */
+const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([
+  files,
+  wrappers,
+  network,
+  system,
+  interpreters,
+  gits,
+  kubernetes,
+  containers,
+  clouds,
+  databases,
+  packages,
+  { awk, gawk: awk, mawk: awk, sed, gsed: sed },
+  texts,
+]);
 
+/** All that is known of one program, as one handler: the first that knows what is printed says so. */
 export function handlerOf(name: string): Handler | undefined {
-  return Object.hasOwn(HANDLERS, name) ? HANDLERS[name] : undefined;
+  const handlers = HANDLERS.get(name);
+  if (!handlers) return undefined;
+  return (invocation, host) => together(handlers, invocation, host);
+}
+
+function together(handlers: readonly Handler[], invocation: Invocation, host: Host): string | undefined {
+  let output: string | undefined;
+  for (const handler of handlers) output = handler(invocation, host) ?? output;
+  return output;
+}
+
+function collect(all: readonly Handlers[]): ReadonlyMap<string, readonly Handler[]> {
+  const collected = new Map<string, Handler[]>();
+  for (const handlers of all) {
+    for (const [name, handler] of Object.entries(handlers))
+      collected.set(name, [...(collected.get(name) ?? []), handler]);
+  }
+  return collected;
 }

@@ -24,7 +24,7 @@ import type { Risk } from '#core';
 
 import { assign, assignedText, multiplies } from './assignments.ts';
 import type { Finding, Handler, Host, How, Invocation, TextParts } from './invocation.ts';
-import { DOWNLOAD, HOLE, isOpaque, marksOf, NAME, shown, unmarked } from './marks.ts';
+import { HOLE, isOpaque, marksOf, NAME, shown, unmarked } from './marks.ts';
 import { absolute, joined, nameOf, requoted } from './names.ts';
 import { tellEnvironment, tellErrors, tellOpaqueCommand, tellOpaqueText } from './opaque.ts';
 import { type FunctionBody, Scope } from './scope.ts';
