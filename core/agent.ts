@@ -114,10 +114,16 @@ const URL_KEYS = ['url', 'uri'];
 export function commandOf({ input }: Pick<AgentCall, 'input'>): string {
   for (const key of COMMAND_KEYS) {
     const value = input[key];
-    if (typeof value === 'string') return value;
+    if (typeof value === 'string') return withArguments(value, input.args ?? input.arguments);
     if (Array.isArray(value) && value.every((word) => typeof word === 'string')) return quoted(value);
   }
   return '';
+}
+
+/** A program and its arguments apart: nothing of them is shell text. */
+function withArguments(command: string, args: unknown): string {
+  if (!Array.isArray(args) || args.length === 0 || !args.every((word) => typeof word === 'string')) return command;
+  return quoted([command, ...args]);
 }
 
 function quoted(words: readonly string[]): string {

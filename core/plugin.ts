@@ -86,6 +86,8 @@ export interface Program {
   readonly limits: Readonly<Partial<Record<LimitName, number>>>;
   /** Limits of its whole tree together; null: none. Where the node has no cgroup for it, it does not run. */
   readonly cgroup: CgroupLimits | null;
+  /** Standard error is kept apart from the output. */
+  readonly errorsApart?: boolean;
 }
 
 /** As systemd's MemoryMax, TasksMax and CPUQuota: 100 percent is one processor. */
@@ -107,6 +109,8 @@ export interface Ended {
   readonly durationMs: number;
   /** First 64 KiB of stdout and stderr together, UTF-8 with replacement characters. */
   readonly output: string;
+  /** As much of stderr, where it was to be kept apart; '' otherwise. */
+  readonly errorOutput: string;
   readonly outputTruncated: boolean;
 }
 
@@ -197,9 +201,9 @@ export interface ActionDefinition<S extends ObjectSchema = ObjectSchema> {
   readonly config: S;
   /**
    * What its attempts share, and how many of them may be under way at a time on a node: the others wait, first come, first
-   * served, and count as attempts only from then on. Missing: there is no limit.
+   * served, and count as attempts only from then on. Missing or null: there is no limit.
    */
-  places?(config: Infer<S>): { readonly of: string; readonly count: number };
+  places?(config: Infer<S>): { readonly of: string; readonly count: number } | null;
   create(config: Infer<S>, context: ActionContext): Action;
 }
 

@@ -31,6 +31,8 @@ export interface Judgment {
   readonly message?: string;
   /** The agent is to end, for this reason. */
   readonly stop?: string;
+  /** For the hook's record alone. */
+  readonly detail?: string;
 }
 
 /** What the hooks said together. */

@@ -19,6 +19,8 @@ export interface SpawnRequest {
   limits: Partial<Record<SpawnLimit, number>>;
   /** Bytes of standard output and error together that are kept, at most 1 MiB; the rest is read and dropped. */
   outputLimit: number;
+  /** Bytes of standard error that are kept apart, at most 1 MiB; missing: it goes with the output. */
+  errorLimit?: number;
 }
 
 export type SpawnLimit = 'cpuSeconds' | 'memoryBytes' | 'openFiles' | 'processes' | 'fileBytes';
@@ -32,6 +34,8 @@ export interface SpawnEnded {
   timedOut: boolean;
   durationMs: number;
   output: string;
+  /** '' unless it was to be kept apart. */
+  errorOutput: string;
   outputTruncated: boolean;
 }
 
@@ -40,12 +44,12 @@ export type Answer =
   | { type: 'ended'; id: number; ended: SpawnEnded }
   | { type: 'failed'; syscall: string; code: string };
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 const NONE = 0xffffffff;
 const MAX_REQUEST = 8 * 1024 * 1024;
 const MAX_OUTPUT = 1024 * 1024;
-const HEADER_BYTES = 5 + 9 * 4 + 5 * 8;
+const HEADER_BYTES = 5 + 10 * 4 + 5 * 8;
 const LIMITS: readonly SpawnLimit[] = ['cpuSeconds', 'memoryBytes', 'openFiles', 'processes', 'fileBytes'];
 const TRANSIENT = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
@@ -61,6 +65,7 @@ export const KILLED: SpawnEnded = {
   timedOut: false,
   durationMs: 0,
   output: '',
+  errorOutput: '',
   outputTruncated: false,
 };
 
@@ -90,6 +95,7 @@ export function encodeSpawn(id: number, request: SpawnRequest): Buffer {
     id,
     request.timeoutMs,
     request.outputLimit,
+    request.errorLimit ?? NONE,
     request.uid ?? NONE,
     request.gid ?? NONE,
     request.groups.length,
@@ -129,7 +135,8 @@ export function decodeAnswer(frame: Buffer): Answer {
   const flags = frame.readUInt8(6);
   const value = frame.readUInt32LE(7);
   const code = kind === 2 ? errnoName(value) : '';
-  const text = frame.toString('utf8', 19);
+  const end = 23 + frame.readUInt32LE(19);
+  const text = frame.toString('utf8', 23, end);
   const ended: SpawnEnded = {
     exitCode: kind === 0 ? value : null,
     signal: kind === 1 ? (SIGNALS.get(value) ?? `SIG${value}`) : null,
@@ -137,6 +144,7 @@ export function decodeAnswer(frame: Buffer): Answer {
     timedOut: (flags & 1) !== 0,
     durationMs: Number(frame.readBigUInt64LE(11)) / 1000,
     output: kind === 2 ? '' : text,
+    errorOutput: frame.toString('utf8', end),
     outputTruncated: (flags & 2) !== 0,
   };
   return { type: 'ended', id: frame.readUInt32LE(1), ended };
@@ -157,6 +165,7 @@ function check(request: SpawnRequest, variables: readonly [string, string][]): v
     throw new TypeError(`uid ${request.uid} without a gid would keep the group of the sidecar`);
   refuseNumber('timeoutMs', request.timeoutMs, 1, NONE - 1);
   refuseNumber('outputLimit', request.outputLimit, 0, MAX_OUTPUT);
+  refuseNumber('errorLimit', request.errorLimit ?? 0, 0, MAX_OUTPUT);
   for (const id of [request.uid, request.gid, ...request.groups])
     refuseNumber('uid, gid or group', id ?? 0, 0, NONE - 1);
   for (const kind of LIMITS) refuseNumber(kind, request.limits[kind] ?? 0, 0, Number.MAX_SAFE_INTEGER);

@@ -64,6 +64,7 @@ export class ProgramHost implements Component {
         limits,
         ...identity,
         outputLimit: OUTPUT_BYTES,
+        ...(program.errorsApart === true ? { errorLimit: OUTPUT_BYTES } : {}),
       };
       return await spawner.run(request, signal);
     } catch (error) {
@@ -133,6 +134,7 @@ const KILLED: Ended = {
   timedOut: false,
   durationMs: 0,
   output: '',
+  errorOutput: '',
   outputTruncated: false,
 };
 

@@ -2,6 +2,7 @@
 import {
   AppError,
   approvalOf,
+  type Asked,
   type AttemptRecord,
   canonicalJson,
   type Clock,
@@ -19,6 +20,7 @@ import {
 import { deliveryId } from './hooks/attempt.ts';
 import type { HookSet } from './hooks/hook-set.ts';
 import type { ActionInstance, HookRuntime } from './hooks/runtime.ts';
+import { Places } from './places.ts';
 
 /** An input that is rewritten more often than this has no end. */
 const MAX_REWRITES = 4;
@@ -43,6 +45,8 @@ interface Said {
 
 export class Verdicts {
   readonly #deps: VerdictsDeps;
+  /** Judges have places of their own: a storm of events does not keep an agent waiting. */
+  readonly #places = new Places();
 
   constructor(deps: VerdictsDeps) {
     this.#deps = deps;
@@ -106,11 +110,23 @@ export class Verdicts {
       return end(broken(runtime, reason), reason);
     };
     try {
-      const answer = instance.action.judge?.(question, { hook: runtime.id, deliveryId: id, signal });
+      const asked = { hook: runtime.id, deliveryId: id, signal };
+      const answer = instance.places
+        ? this.#inPlace(instance, question, asked)
+        : instance.action.judge?.(question, asked);
       if (answer instanceof Promise) return byDeadline(answer, signal).then((judgment) => end(judgment, null), fail);
       return end(answer ?? NO_OPINION, null);
     } catch (error) {
       return fail(error);
+    }
+  }
+
+  async #inPlace({ places, action }: ActionInstance, question: Question, asked: Asked): Promise<Judgment> {
+    const leave = places ? await this.#places.enter(places.of, places.count, asked.signal) : () => undefined;
+    try {
+      return (await action.judge?.(question, asked)) ?? NO_OPINION;
+    } finally {
+      leave();
     }
   }
 }
@@ -139,7 +155,11 @@ function recordOf(
   { judgment, failure, id, startedMs }: { judgment: Judgment; failure: string | null; id: string; startedMs: number },
 ): Omit<AttemptRecord, 'durationMs'> {
   const { decision, reason, risk } = judgment;
-  const word = `${decision ?? 'no opinion'}${risk === undefined ? '' : ` (${risk})`}${reason === '' ? '' : `: ${reason}`}`;
+  const word = [
+    `${decision ?? 'no opinion'}${risk === undefined ? '' : ` (${risk})`}`,
+    ...(judgment.detail === undefined ? [] : [`, ${judgment.detail}`]),
+    ...(reason === '' ? [] : [`: ${reason}`]),
+  ].join('');
   return {
     action,
     actionType,

@@ -56,7 +56,7 @@ struct Job {
 
 alignas(4096) uint8_t requests[kMaxRequest + 4];
 size_t requestBytes = 0;
-uint8_t answer[kEndedHeader + kMaxOutput];
+uint8_t answer[kEndedHeader + 2 * kMaxOutput];
 Job jobs[kMaxJobs];
 /** Slots from here on have never been used. */
 uint32_t jobsEnd = 0;
@@ -78,7 +78,7 @@ bool sweeping = false;
 
 void answerEnd(uint32_t id, const End& end, const char* syscall) {
   const size_t size = std::strlen(syscall);
-  writeEnded(answer, id, end, size);
+  writeEnded(answer, id, end, size, 0);
   std::memcpy(answer + kEndedHeader, syscall, size);
   writeAll(kAnswers, answer, kEndedHeader + size);
 }

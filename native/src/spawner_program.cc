@@ -71,7 +71,7 @@ void changeUser(const SpawnRequest& request, StartFailure& failure) {
   setsid();
   umask(022);
   joinCgroup(files.cgroup, failure);
-  if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.out, 2) < 0) fail(failure, "dup2");
+  if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.error, 2) < 0) fail(failure, "dup2");
   applyLimits(request, failure);
   changeUser(request, failure);
   if (chdir(request.directory) < 0) fail(failure, "chdir");

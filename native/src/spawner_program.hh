@@ -12,10 +12,11 @@ struct StartFailure {
   int code = 0;
 };
 
-/** What a program is started with: its standard input, its output and error, and the directory of its cgroup (-1: the caller's). */
+/** What a program is started with: its standard streams, and the directory of its cgroup (-1: the caller's). */
 struct ProgramFiles {
   int in = -1;
   int out = -1;
+  int error = -1;
   int cgroup = -1;
 };
 

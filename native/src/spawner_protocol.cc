@@ -80,6 +80,7 @@ bool parseSpawn(Bytes body, SpawnRequest& request) {
   request.id = cursor.u32();
   request.timeoutMs = cursor.u32();
   request.outputLimit = cursor.u32();
+  request.errorLimit = cursor.u32();
   request.uid = cursor.u32();
   request.gid = cursor.u32();
   request.groupCount = cursor.u32();
@@ -95,17 +96,19 @@ bool parseSpawn(Bytes body, SpawnRequest& request) {
   request.hasInput = inputSize != kNone;
   const size_t size = request.hasInput ? inputSize : 0;
   request.input = {cursor.take(size), size};
-  return !cursor.bad && argCount > 0 && request.outputLimit <= kMaxOutput;
+  return !cursor.bad && argCount > 0 && request.outputLimit <= kMaxOutput &&
+         (request.errorLimit == kNone || request.errorLimit <= kMaxOutput);
 }
 
-void writeEnded(uint8_t* into, uint32_t id, const End& end, size_t outputSize) {
-  storeU32(into, static_cast<uint32_t>(kEndedHeader - 4 + outputSize));
+void writeEnded(uint8_t* into, uint32_t id, const End& end, size_t outputSize, size_t errorSize) {
+  storeU32(into, static_cast<uint32_t>(kEndedHeader - 4 + outputSize + errorSize));
   into[4] = kEnded;
   storeU32(into + 5, id);
   into[9] = end.kind;
   into[10] = end.flags;
   storeU32(into + 11, end.value);
   std::memcpy(into + 15, &end.micros, sizeof end.micros);
+  storeU32(into + 23, static_cast<uint32_t>(outputSize));
 }
 
 }  // namespace trotline::spawner

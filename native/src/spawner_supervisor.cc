@@ -23,8 +23,49 @@ constexpr uint64_t kKillMicros = 5'000'000;
 constexpr int kKillRoundMillis = 5;
 
 // Static: pages that no job touches cost nothing, and a supervisor has one job.
-uint8_t answer[kEndedHeader + kMaxOutput];
+uint8_t answer[kEndedHeader + 2 * kMaxOutput];
+uint8_t errorOutput[kMaxOutput];
 uint8_t scratch[65'536];
+
+/** The reading end of a pipe that the program writes to, and what is kept of it. */
+class Capture {
+ public:
+  /** The writing end; -1 when there is none to be had. */
+  int open(uint8_t* into, size_t limit) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    fd = ends[0];
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    into_ = into;
+    limit_ = limit;
+    return ends[1];
+  }
+
+  /** Takes what the pipe holds now; past the limit it is read and dropped, so that no writer ever waits. */
+  void drain() {
+    // A limit to one turn, so that a fast writer does not hold up its own timeout.
+    for (int turn = 0; turn < 64 && fd >= 0; turn++) {
+      const size_t room = limit_ - kept;
+      const ssize_t size = room > 0 ? read(fd, into_ + kept, room) : read(fd, scratch, sizeof scratch);
+      if (size < 0 && errno == EAGAIN) return;
+      if (size <= 0) {
+        close(fd);
+        fd = -1;
+        return;
+      }
+      if (room > 0) kept += static_cast<size_t>(size);
+      else truncated = true;
+    }
+  }
+
+  int fd = -1;
+  size_t kept = 0;
+  bool truncated = false;
+
+ private:
+  uint8_t* into_ = nullptr;
+  size_t limit_ = 0;
+};
 
 class Supervisor {
  public:
@@ -36,7 +77,8 @@ class Supervisor {
     if (!start()) return reportFailure();
     watch();
     killTree();
-    drain();
+    output_.drain();
+    error_.drain();
     report();
     // Keeps the lock, and the tree's subreaper, until the last process is dead.
     while (!reapAll()) killRound();
@@ -51,18 +93,19 @@ class Supervisor {
         return false;
       }
     }
-    int out[2];
+    const bool apart = request_.errorLimit != kNone;
     int in[2] = {devNull_, -1};
-    if (pipe2(out, O_CLOEXEC) < 0 || (request_.hasInput && pipe2(in, O_CLOEXEC) < 0)) {
+    const int out = output_.open(answer + kEndedHeader, request_.outputLimit);
+    const int error = apart ? error_.open(errorOutput, request_.errorLimit) : out;
+    if (out < 0 || error < 0 || (request_.hasInput && pipe2(in, O_CLOEXEC) < 0)) {
       failure_ = {"pipe", errno};
       return false;
     }
-    main_ = startProgram(request_, {in[0], out[1], cgroup_}, failure_);
-    close(out[1]);
+    main_ = startProgram(request_, {in[0], out, error, cgroup_}, failure_);
+    close(out);
+    if (apart) close(error);
     if (request_.hasInput) close(in[0]);
-    output_ = out[0];
     input_ = in[1];
-    fcntl(output_, F_SETFL, O_NONBLOCK);
     if (input_ >= 0) fcntl(input_, F_SETFL, O_NONBLOCK);
     return main_ > 0;
   }
@@ -79,24 +122,12 @@ class Supervisor {
       }
       const uint64_t left = deadline - now;
       const timespec limit{static_cast<time_t>(left / 1'000'000), static_cast<long>(left % 1'000'000) * 1'000};
-      pollfd polled[] = {{control_, POLLIN, 0}, {output_, POLLIN, 0}, {input_, POLLOUT, 0}};
-      if (ppoll(polled, 3, &limit, waitMask()) <= 0) continue;
+      pollfd polled[] = {{control_, POLLIN, 0}, {output_.fd, POLLIN, 0}, {error_.fd, POLLIN, 0}, {input_, POLLOUT, 0}};
+      if (ppoll(polled, 4, &limit, waitMask()) <= 0) continue;
       if (polled[0].revents) return;
-      if (polled[1].revents) drain();
-      if (polled[2].revents) feed();
-    }
-  }
-
-  /** Takes what the pipe holds now; past the limit it is read and dropped, so that no writer ever waits. */
-  void drain() {
-    // A limit to one turn, so that a fast writer does not hold up its own timeout.
-    for (int turn = 0; turn < 64 && output_ >= 0; turn++) {
-      const size_t room = request_.outputLimit - kept_;
-      const ssize_t size = room > 0 ? read(output_, answer + kEndedHeader + kept_, room) : read(output_, scratch, sizeof scratch);
-      if (size < 0 && errno == EAGAIN) return;
-      if (size <= 0) return closeOne(output_);
-      if (room > 0) kept_ += static_cast<size_t>(size);
-      else truncated_ = true;
+      if (polled[1].revents) output_.drain();
+      if (polled[2].revents) error_.drain();
+      if (polled[3].revents) feed();
     }
   }
 
@@ -107,12 +138,8 @@ class Supervisor {
       if (size < 0) break;
       fed_ += static_cast<size_t>(size);
     }
-    if (input_ >= 0) closeOne(input_);
-  }
-
-  static void closeOne(int& fd) {
-    close(fd);
-    fd = -1;
+    if (input_ >= 0) close(input_);
+    input_ = -1;
   }
 
   /** Reaps the dead; true when no child is left, which means no descendant is: orphans come to this process at once. */
@@ -155,38 +182,38 @@ class Supervisor {
     if (ended_ && WIFEXITED(status_)) end = {kExit, 0, static_cast<uint32_t>(WEXITSTATUS(status_)), micros_};
     if (ended_ && WIFSIGNALED(status_)) end.value = static_cast<uint32_t>(WTERMSIG(status_));
     if (outOfTime_ && end.kind == kSignal) end.flags |= kTimedOut;
-    if (truncated_) end.flags |= kTruncated;
-    send(end, kept_);
+    if (output_.truncated || error_.truncated) end.flags |= kTruncated;
+    std::memcpy(answer + kEndedHeader + output_.kept, errorOutput, error_.kept);
+    send(end, output_.kept, error_.kept);
   }
 
   void reportFailure() {
     const size_t size = std::strlen(failure_.syscall);
     std::memcpy(answer + kEndedHeader, failure_.syscall, size);
-    send({kStartError, 0, static_cast<uint32_t>(failure_.code), nowMicros() - startedAt_}, size);
+    send({kStartError, 0, static_cast<uint32_t>(failure_.code), nowMicros() - startedAt_}, size, 0);
   }
 
-  void send(const End& end, size_t size) {
-    writeEnded(answer, request_.id, end, size);
-    writeAll(control_, answer, kEndedHeader + size);
+  void send(const End& end, size_t outputSize, size_t errorSize) {
+    writeEnded(answer, request_.id, end, outputSize, errorSize);
+    writeAll(control_, answer, kEndedHeader + outputSize + errorSize);
     close(control_);
   }
 
   const SpawnRequest& request_;
   int control_;
   int devNull_;
-  int output_ = -1;
+  Capture output_;
+  Capture error_;
   int input_ = -1;
   int cgroup_ = -1;
   pid_t main_ = -1;
   StartFailure failure_;
   uint64_t startedAt_ = 0;
   uint64_t micros_ = 0;
-  size_t kept_ = 0;
   size_t fed_ = 0;
   int status_ = 0;
   bool ended_ = false;
   bool outOfTime_ = false;
-  bool truncated_ = false;
 };
 
 }  // namespace

@@ -100,6 +100,7 @@ const ENDED: Ended = {
   timedOut: false,
   durationMs: 1,
   output: '',
+  errorOutput: '',
   outputTruncated: false,
 };
 

@@ -220,6 +220,27 @@ describe('output', () => {
     expect(most.outputTruncated).toBe(true);
   });
 
+  it('keeps the streams apart when asked to, each up to its own limit', async () => {
+    const spawner = await open();
+    const apart = { errorLimit: 4 };
+    expect(await spawner.run(shell('echo a; echo b >&2; echo c'), never)).toMatchObject({ errorOutput: '' });
+    expect(await spawner.run(shell('echo a; echo b >&2; echo c', apart), never)).toMatchObject({
+      output: 'a\nc\n',
+      errorOutput: 'b\n',
+      outputTruncated: false,
+    });
+    expect(await spawner.run(shell('echo a; echo 12345678 >&2', apart), never)).toMatchObject({
+      output: 'a\n',
+      errorOutput: '1234',
+      outputTruncated: true,
+    });
+    const most = { outputLimit: 1_048_576, errorLimit: 1_048_576 };
+    const both = 'head -c 1048577 /dev/zero | tr "\\0" y | tee /dev/stderr';
+    const large = await spawner.run(shell(both, most), never);
+    expect([large.output.length, large.errorOutput.length]).toEqual([1_048_576, 1_048_576]);
+    expect((await spawner.run(program(['/nowhere'], apart), never)).startError).toMatchObject({ code: 'ENOENT' });
+  });
+
   it('does not let endless output delay the timeout', async () => {
     const ended = await (await open()).run(program(['/usr/bin/yes'], { timeoutMs: 300 }), never);
     expect(ended).toMatchObject({ timedOut: true, signal: 'SIGKILL', outputTruncated: true });

@@ -42,11 +42,11 @@ export function createAssess({ patterns, allow, ignore }: Rules): Assess {
   const trusted = allow.map(trustedTest);
   return (command, { cwd, home, workspaces }) => {
     if (trusted.some((matches) => matches(command.trim()))) return SAFE;
-    const folder = cwd.replace(/\/+$/, '') || (cwd === '' ? '' : '/');
+    const folder = folderOf(cwd);
     const found = inspect(command, {
       cwd: folder === '' ? HOLE : folder,
       home,
-      workspaces: workspaces.length > 0 ? workspaces : workspaceOf(folder, home),
+      workspaces: workspacesOf({ cwd, home, workspaces }),
       handlerOf,
       onWrite: writes,
       read: contentOf,
@@ -61,6 +61,15 @@ export function createAssess({ patterns, allow, ignore }: Rules): Assess {
 export function assessed(findings: readonly Finding[]): Assessment {
   const sorted = [...findings].sort((a, b) => riskRank(b.risk) - riskRank(a.risk));
   return { risk: sorted[0]?.risk ?? 'SAFE', findings: sorted };
+}
+
+function folderOf(cwd: string): string {
+  return cwd.replace(/\/+$/, '') || (cwd === '' ? '' : '/');
+}
+
+/** Those that are named; else where the agent works, unless nobody works there. */
+export function workspacesOf({ cwd, home, workspaces }: Place): readonly string[] {
+  return workspaces.length > 0 ? workspaces : workspaceOf(folderOf(cwd), home);
 }
 
 function workspaceOf(cwd: string, home: string): readonly string[] {

@@ -32,6 +32,11 @@ export const config = Type.Object(
       default: 'none',
       description: 'event: the CloudEvents JSON on stdin; none: /dev/null.',
     }),
+    protocol: Choice(['event', 'claude-command'], {
+      default: 'event',
+      description:
+        "event: it is told; claude-command: it judges while an agent waits (Claude Code's JSON on stdin, an answer on stdout, exit 2 denies).",
+    }),
     user: Type.Optional(
       Type.String({
         pattern: '^[^\\s:\\u0000]+(:[^\\s:\\u0000]+)?$',

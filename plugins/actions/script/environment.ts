@@ -4,7 +4,10 @@ import type { Attempt, TrotlineEvent } from '#core';
 const LONGEST_VARIABLE = 128 * 1024;
 
 /** The complete environment of a script (spec nlmon A10.15): nothing of ours is inherited. */
-export function scriptEnvironment(event: TrotlineEvent, attempt: Attempt): Record<string, string> {
+export function scriptEnvironment(
+  event: TrotlineEvent,
+  attempt: Pick<Attempt, 'deliveryId' | 'number' | 'hook' | 'traceparent'>,
+): Record<string, string> {
   return {
     PATH: '/usr/local/bin:/usr/bin:/bin',
     NLMON_TIMESTAMP: String(event.time),

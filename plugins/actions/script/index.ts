@@ -1,5 +1,17 @@
 /** Runs a program for each event. Config, permissions and risks: ./README.md. */
-import { AppError, cloudEvent, defineAction, type Infer, type Result } from '#core';
+import {
+  type ActionContext,
+  type Action,
+  type AgentCall,
+  AppError,
+  cloudEvent,
+  defineAction,
+  type Infer,
+  type Program,
+  type Result,
+} from '#core';
+
+import { askProgram, nobodyWaits } from '../../judges.ts';
 
 import { config } from './config.ts';
 import { scriptEnvironment, unfit } from './environment.ts';
@@ -20,6 +32,7 @@ export const script = defineAction({
     const { timeout: timeoutMs, directory = null, user = null } = options;
     const { cgroup = null, ...limits } = options.limits ?? {};
     const program = { ...programOf(options), timeoutMs, directory, user, limits, cgroup };
+    if (options.protocol === 'claude-command') return judging(program, run);
     return {
       async handle(event, attempt) {
         const env = scriptEnvironment(event, attempt);
@@ -35,6 +48,27 @@ export const script = defineAction({
     };
   },
 });
+
+/** A program that judges: it is told what the agent is about to do, in the folder where the agent works. */
+function judging(program: Omit<Program, 'env' | 'stdin'>, run: ActionContext['run']): Action {
+  return {
+    handle: async (event) => nobodyWaits(event),
+    judge(question, { hook, deliveryId, signal }) {
+      const env = {
+        ...scriptEnvironment(question.event, { hook, deliveryId, number: 1 }),
+        ...projectOf(question.call),
+      };
+      const problem = unfit(env);
+      if (problem !== null) throw new AppError('MESSAGE_INVALID', problem);
+      return askProgram(run, { ...program, env }, question, { signal });
+    },
+  };
+}
+
+/** As Claude Code names it for the programs that it starts itself. */
+function projectOf({ cwd }: AgentCall): Record<string, string> {
+  return cwd === '' ? {} : { CLAUDE_PROJECT_DIR: cwd };
+}
 
 /** nlmon's `script` is one absolute path, or else shell text (design section 8). */
 function programOf({ command, script: text }: Infer<typeof config>): { argv: readonly string[]; shell: boolean } {

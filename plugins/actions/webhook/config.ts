@@ -1,4 +1,4 @@
-import { Duration, Type } from '#core';
+import { Choice, Duration, Type } from '#core';
 
 import { Secret } from '../../secrets.ts';
 
@@ -15,6 +15,11 @@ export const config = Type.Object(
       description: 'Endpoint that receives the event; without user and password.',
     }),
     timeout: Duration({ default: '5s', minimum: '100ms', maximum: '10m', description: 'Limit for one request.' }),
+    protocol: Choice(['cloudevents', 'claude-http'], {
+      default: 'cloudevents',
+      description:
+        "cloudevents: it is told; claude-http: it judges while an agent waits (Claude Code's JSON in the request, an answer in the 2xx response).",
+    }),
     secret: Type.Optional(
       Secret({
         pattern: '^(?!whsec_)|^whsec_[A-Za-z0-9+/]+={0,2}$',

@@ -1,12 +1,23 @@
 /** Posts each event as a signed CloudEvent to one HTTP endpoint. Config, permissions and risks: ./README.md. */
-import { type ActionContext, AppError, type Attempt, defineAction, durationText, errorText, type Result } from '#core';
+import {
+  type Action,
+  type ActionContext,
+  AppError,
+  type Attempt,
+  defineAction,
+  durationText,
+  errorText,
+  type Infer,
+  type Result,
+} from '#core';
 
 import { Breaker } from '../../breaker.ts';
 import { problemOf } from '../../http-answers.ts';
+import { askEndpoint, nobodyWaits, questionText } from '../../judges.ts';
 import { concealer, missingSecrets } from '../../secrets.ts';
 import { readAnswer } from './answer.ts';
 import { config } from './config.ts';
-import { createRequests } from './request.ts';
+import { createHeaders, createRequests } from './request.ts';
 
 /** Requests to one origin. */
 const AT_ONCE = 8;
@@ -19,8 +30,9 @@ export const webhook = defineAction({
   places: ({ url }) => ({ of: new URL(url).origin, count: AT_ONCE }),
   create: (options, context) => {
     const missing = missingSecrets(config, options);
-    if (missing.length > 0) {
-      const reason = `secret unavailable: ${missing.join(', ')}`;
+    const reason = missing.length > 0 ? `secret unavailable: ${missing.join(', ')}` : null;
+    if (options.protocol === 'claude-http') return judging(options, context, reason);
+    if (reason !== null) {
       return { handle: async () => ({ status: 'retry', reason }) };
     }
     const requestOf = createRequests(options, context.clock);
@@ -41,6 +53,29 @@ export const webhook = defineAction({
     };
   },
 });
+
+/** An endpoint that judges, in the form of Claude Code's `type: http` hooks. */
+function judging(options: Infer<typeof config>, context: ActionContext, unavailable: string | null): Action {
+  const { url, timeout: timeoutMs } = options;
+  if (unavailable !== null) return { handle: async (event) => nobodyWaits(event), judge: () => cannot(unavailable) };
+  const headersOf = createHeaders(options, context.clock);
+  return {
+    handle: async (event) => nobodyWaits(event),
+    judge(question, { deliveryId, signal }) {
+      const body = questionText(question);
+      const { traceparent } = question.event;
+      const headers = headersOf(body, 'application/json', {
+        deliveryId,
+        ...(traceparent === undefined ? {} : { traceparent }),
+      });
+      return askEndpoint(context, { url, headers, timeoutMs }, body, { signal });
+    },
+  };
+}
+
+function cannot(why: string): never {
+  throw new AppError('PEER_UNAVAILABLE', why);
+}
 
 /** Throws only when the attempt was aborted: that says nothing about the endpoint. */
 async function postOnce(

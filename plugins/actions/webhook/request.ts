@@ -5,25 +5,39 @@ import { AppError, type Attempt, type Clock, cloudEvent, type Infer, type Trotli
 
 import type { config } from './config.ts';
 
+type Delivery = Pick<Attempt, 'deliveryId' | 'traceparent'>;
+
 /** Makes the requests of one action. Every secret must be here; throws CONFIG_INVALID for one that is no key. */
 export function createRequests(
+  options: Infer<typeof config>,
+  clock: Clock,
+): (event: TrotlineEvent, attempt: Delivery) => RequestInit {
+  const headersOf = createHeaders(options, clock);
+  return (event, delivery) => {
+    const body = JSON.stringify(cloudEvent(event));
+    const headers = headersOf(body, 'application/cloudevents+json', delivery);
+    return { method: 'POST', headers, body, redirect: 'manual' };
+  };
+}
+
+/** Signed, and with the hook's own. Throws as `createRequests`. */
+export function createHeaders(
   { headers, secret }: Infer<typeof config>,
   clock: Clock,
-): (event: TrotlineEvent, attempt: Attempt) => RequestInit {
+): (body: string, contentType: string, delivery: Delivery) => Headers {
   const signer = typeof secret === 'string' ? createSigner(secret) : null;
   const own = Object.entries(headers).filter((header): header is [string, string] => typeof header[1] === 'string');
 
-  return (event, { deliveryId, traceparent }) => {
-    const body = JSON.stringify(cloudEvent(event));
+  return (body, contentType, { deliveryId, traceparent }) => {
     const now = new Date(clock.now());
     const all = new Headers(own);
-    all.set('content-type', 'application/cloudevents+json');
+    all.set('content-type', contentType);
     all.set('idempotency-key', deliveryId);
     all.set('webhook-id', deliveryId);
     all.set('webhook-timestamp', String(Math.floor(now.getTime() / 1000)));
     if (signer) all.set('webhook-signature', signer.sign(deliveryId, now, body));
     if (traceparent !== undefined) all.set('traceparent', traceparent);
-    return { method: 'POST', headers: all, body, redirect: 'manual' };
+    return all;
   };
 }
 

@@ -18,6 +18,7 @@ const EXIT_0: Ended = {
   timedOut: false,
   durationMs: 1,
   output: '',
+  errorOutput: '',
   outputTruncated: false,
 };
 

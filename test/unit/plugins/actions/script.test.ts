@@ -15,6 +15,7 @@ const EXIT_0: Ended = {
   timedOut: false,
   durationMs: 12.3,
   output: '',
+  errorOutput: '',
   outputTruncated: false,
 };
 
