@@ -4,6 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { type Clock, type Component, type Log, Probes, Supervisor, systemClock, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
+import { createApprovalService } from './approval-service.ts';
+import { Approvals } from './approvals.ts';
 import { createClaimService } from './claims.ts';
 import { type ControlPlaneConfig, dataFiles } from './config.ts';
 import { createConfigService } from './config/config-service.ts';
@@ -71,6 +73,7 @@ export function createControlPlane({
     ...(secrets ? { clusterSecrets: secrets } : {}),
   });
   const sidecars = new SidecarRegistry(clock);
+  const approvals = new Approvals(store);
   const incidents = new Incidents(hooks, clock);
   const activeEvents = resources ? (file: string) => incidents.active(file).length : null;
   // Without probes nobody reads them.
@@ -86,6 +89,7 @@ export function createControlPlane({
       createConfigService({ hooks, sidecars, log }),
       createClaimService(store, log),
       createGroupService(store, log),
+      createApprovalService(approvals, log),
       createReportService(store, log, {
         onHealth: (id, health) => sidecars.reported(id, health),
         onStored: (batch, sidecarId) => {
@@ -96,7 +100,7 @@ export function createControlPlane({
     ],
     log,
   });
-  const parts = { hooks, sidecars, store, vocabulary: words, clock, log };
+  const parts = { hooks, sidecars, store, approvals, vocabulary: words, clock, log };
   const api = new HttpApi({
     ...parts,
     listen: config.api,

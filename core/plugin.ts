@@ -4,7 +4,7 @@ import type { EventDraft, TrotlineEvent } from './event.ts';
 import type { Component } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import type { Infer, ObjectSchema } from './schema.ts';
-import type { Judgment, Question, Verdict } from './verdict.ts';
+import type { AskedPeople, Judgment, PersonAnswer, Question, Verdict } from './verdict.ts';
 
 export type Stability = 'experimental' | 'stable';
 
@@ -33,6 +33,11 @@ export interface SourceContext {
    * there: a verdict is never guessed.
    */
   readonly ask: (inquiry: Inquiry) => Promise<Verdict>;
+  /**
+   * Asks people, where a verdict wants that: resolves with their answer, or with deny when there is none in time. Rejects with the
+   * signal's reason.
+   */
+  readonly askPeople: (asked: AskedPeople, signal: AbortSignal) => Promise<PersonAnswer>;
   /** At any time between start and stop. */
   readonly report: (health: Health) => void;
   readonly memory: SourceMemory;

@@ -51,6 +51,23 @@ export interface Approval {
   readonly waitMs: number;
 }
 
+/** What a person is to decide. */
+export interface AskedPeople {
+  /** Of the event. */
+  readonly id: string;
+  readonly call: AgentCall;
+  /** That it says `ask`, and why. */
+  readonly verdict: Verdict;
+  /** Without an answer by then: deny. */
+  readonly waitMs: number;
+}
+
+export interface PersonAnswer {
+  readonly decision: 'allow' | 'deny';
+  /** Who, and what they said to it. */
+  readonly reason: string;
+}
+
 export interface HookJudgment {
   readonly hook: string;
   /** One for each action of the hook that judged. */

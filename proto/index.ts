@@ -1,3 +1,12 @@
+export {
+  ApprovalServiceClient,
+  type ApprovalServiceServer,
+  ApprovalServiceService,
+  ApprovalState,
+  type AwaitRequest,
+  type AwaitResponse,
+  type WithdrawResponse,
+} from './gen/trotline/v1/approval.ts';
 export { decodeClaimOperations, encodeClaimAnswers } from './claim-wire.ts';
 export * as convert from './convert.ts';
 export {

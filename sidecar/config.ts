@@ -38,6 +38,17 @@ export const SidecarOptions = Type.Object(
       description: 'Nothing new is taken in beyond this.',
     }),
     journalSegmentBytes: Type.Integer({ default: 8 << 20, minimum: 65_536, description: 'Size of one journal file.' }),
+    verdicts: Choice(['enforce', 'audit', 'off'], {
+      default: 'enforce',
+      description: 'audit: what hooks say to agents is recorded, and no agent is told; off: no hook is asked.',
+    }),
+    maxPayload: Type.Optional(
+      Type.Integer({
+        minimum: 1000,
+        maximum: 1_000_000,
+        description: 'Default of the agent source: characters of one part that are kept of an event.',
+      }),
+    ),
     drainMs: Type.Integer({ default: 10_000, minimum: 0, description: 'Deadline of the drain, milliseconds.' }),
   },
   { additionalProperties: false },
@@ -60,6 +71,9 @@ export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR
   --up-hooks DIR           the policy of \`trotline up\`: programs in DIR, shell text, every destination
   --probes ADDRESS         host:port of /healthz, /readyz and /metrics (default: none)
   --journal-sync MODE      none, or full: durable also against power loss (default: none)
+
+HOOK_SECURITY_VALIDATION_ENABLED=false: no hook is asked what agents may do. HOOK_DANGEROUS_COMMAND_BLOCKING=false: what
+hooks say is recorded, and no agent is told. HOOK_MAX_PAYLOAD_SIZE: characters of a part that are kept (default: 100000).
 
 Examples:
   trotline sidecar --control-plane unix:/run/trotline/control-plane.sock --data /var/lib/trotline/sidecar
@@ -107,5 +121,26 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     upHooks: upHooks && resolve(upHooks),
     probes,
     journalSync,
+    ...fromEnvironment(env),
   });
+}
+
+/** LeanVibe's variables (spec leanvibe B7, L12, L33). Throws USAGE for a value that is none. */
+function fromEnvironment(env: NodeJS.ProcessEnv): Pick<SidecarOptions, 'verdicts' | 'maxPayload'> {
+  const isAsked = switchIn(env, 'HOOK_SECURITY_VALIDATION_ENABLED');
+  const isTold = switchIn(env, 'HOOK_DANGEROUS_COMMAND_BLOCKING');
+  const payload = env.HOOK_MAX_PAYLOAD_SIZE ?? '';
+  if (!/^\d*$/.test(payload))
+    throw new AppError('USAGE', `HOOK_MAX_PAYLOAD_SIZE is ${JSON.stringify(payload)}, expected a number of characters`);
+  return {
+    verdicts: !isAsked ? 'off' : isTold ? 'enforce' : 'audit',
+    ...(payload === '' ? {} : { maxPayload: Number(payload) }),
+  };
+}
+
+function switchIn(env: NodeJS.ProcessEnv, name: string): boolean {
+  const value = (env[name] ?? '').toLowerCase();
+  if (['', 'true', '1', 'yes', 'on'].includes(value)) return true;
+  if (['false', '0', 'no', 'off'].includes(value)) return false;
+  throw new AppError('USAGE', `${name} is ${JSON.stringify(env[name])}, expected true or false`);
 }

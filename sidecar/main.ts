@@ -85,6 +85,7 @@ async function main(options: SidecarOptions | null): Promise<void> {
   }
   process.on('uncaughtException', (error) => void fail(error));
   process.on('unhandledRejection', (error) => void fail(error));
+  if (options.verdicts !== 'enforce') log.warn({ verdicts: options.verdicts }, 'agents are not told what hooks say');
   await sidecar.start();
   log.info({ node: options.node, sidecar: id }, 'sidecar running');
 }

@@ -15,11 +15,13 @@ import {
   Probes,
   type ProbesOptions,
   Supervisor,
+  isObject,
 } from '#core';
 import { vocabulary } from '#plugins/schemas';
 import { type Plugin, PluginKind } from '#proto';
 
 import { createBootClock } from './boottime.ts';
+import { ApprovalClient } from './approvals.ts';
 import { type Channel, createChannel } from './channel.ts';
 import { ClaimClient } from './claims/claim-client.ts';
 import { Claims } from './claims/claims.ts';
@@ -92,6 +94,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   const client = new ClaimClient({ channel, sidecarId, clock, log, onBack });
   const claims = new Claims(client, nodeClaims, clock);
   const groups = new Groups(channel, clock, log);
+  const approvals = new ApprovalClient(channel, options.node, clock, log);
   const hosts: SourceHost[] = [];
   const ledger = (): Ledger => ledgerOf(journal, pipeline, hosts);
   const reporter = new Reporter({ channel, sidecarId, node: options.node, journal, clock, log, ledger });
@@ -107,7 +110,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     onProgress: reporter.progress,
     onLoop: (hook, event, depth) => loops.cut(hook, event, depth),
   });
-  const verdicts = new Verdicts({ hooks, clock, log });
+  const verdicts = new Verdicts({ hooks, mode: options.verdicts, clock, log });
   const pipeline = new Pipeline({ node: options.node, journal, hooks, verdicts, clock, bootClock, log });
   const loops = new Loops(pipeline, clock, log);
   const fetch = createGuardedFetch(policy);
@@ -117,7 +120,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     log,
   });
   const loader = loading(parts, hooks, programs, fetch);
-  hosts.push(...hosting(parts, pipeline));
+  hosts.push(...hosting(parts, pipeline, approvals));
 
   const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });
 
@@ -133,6 +136,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('journal', journaling(journal, nodeClaims, pipeline, parts));
   supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
   supervisor.add('groups', groups);
+  supervisor.add('approvals', approvals);
   supervisor.add('reports', reporter);
   supervisor.add('programs', programs);
   supervisor.add('fetch', { stop: () => fetch.close() });
@@ -162,15 +166,35 @@ export function createSidecar(parts: SidecarParts): Sidecar {
 }
 
 /** Those that are not turned off. */
-function hosting({ options, sources, sourceConfigs, clock, log }: SidecarParts, pipeline: Pipeline): SourceHost[] {
+function hosting(
+  { options, sources, sourceConfigs, clock, log }: SidecarParts,
+  pipeline: Pipeline,
+  approvals: ApprovalClient,
+): SourceHost[] {
   return sources.flatMap((definition) => {
-    const config = sourceConfigs?.get(definition.type) ?? {};
-    if (config === false) return [];
+    const given = sourceConfigs?.get(definition.type) ?? {};
+    if (given === false) return [];
+    const config = withPayload(definition.type, given, options.maxPayload);
     const memory = sourceMemory(options.data, definition.type, log);
     return [
-      new SourceHost({ definition, config, node: options.node, folder: options.data, memory, pipeline, clock, log }),
+      new SourceHost({
+        definition,
+        config,
+        node: options.node,
+        folder: options.data,
+        memory,
+        pipeline,
+        askPeople: (asked, signal) => approvals.ask(asked, signal),
+        clock,
+        log,
+      }),
     ];
   });
+}
+
+/** What the sources file says counts first. */
+function withPayload(type: string, config: unknown, maxPayload: number | undefined): unknown {
+  return type === 'agent' && maxPayload !== undefined && isObject(config) ? { maxPayload, ...config } : config;
 }
 
 /** Null: nobody asks for them. */

@@ -29,6 +29,8 @@ const LONGEST_REASON = 4000;
 
 export interface VerdictsDeps {
   readonly hooks: Pick<HookSet, 'route' | 'get' | 'ready'>;
+  /** audit: what hooks say is recorded and no agent is told; off: none is asked. */
+  readonly mode: 'enforce' | 'audit' | 'off';
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,7 +59,8 @@ export class Verdicts {
    * that match it then. Resolves by the deadline: who has not judged by then is broken, and `onFailure` decides.
    */
   async judge(question: Question, deadlineMs: number): Promise<Verdict> {
-    const { hooks, clock } = this.#deps;
+    const { hooks, mode, clock } = this.#deps;
+    if (mode === 'off') return { ...NO_OPINION, hook: '', approval: null, judged: [] };
     if (!hooks.ready) throw new AppError('PEER_UNAVAILABLE', 'this node has no hooks yet');
     const limit = new AbortController();
     const cancel = clock.after(deadlineMs, () => limit.abort(new Error(`no judgment in ${deadlineMs} ms`)));
@@ -67,7 +70,7 @@ export class Verdicts {
       for (let rewrites = 0; ; rewrites++) {
         const said = await this.#round(asked, limit.signal);
         for (const each of said) records.set(`${each.runtime.id}\n${each.instance.index}`, each);
-        const verdict = together(said);
+        const verdict = together(said, mode);
         const input = verdict.decision === 'deny' ? undefined : verdict.updatedInput;
         const isNew = input !== undefined && canonicalJson(input) !== canonicalJson(asked.call.input);
         if (!isNew) return ended(verdict, asked, question, records);
@@ -101,7 +104,8 @@ export class Verdicts {
     const startedAt = clock.monotonic();
     const id = deliveryId(runtime.id, instance, question.event.id);
     const end = (judgment: Judgment, failure: string | null): Said => {
-      const record = recordOf(runtime, instance, { judgment, failure, id, startedMs });
+      const isAudit = this.#deps.mode === 'audit' || runtime.hook.spec.mode === 'audit';
+      const record = recordOf(instance, { judgment, failure, id, startedMs, isAudit });
       return { runtime, instance, judgment, failure, record: { ...record, durationMs: clock.monotonic() - startedAt } };
     };
     const fail = (error: unknown): Said => {
@@ -149,10 +153,17 @@ function broken({ id, hook }: HookRuntime, why: string): Judgment {
   return { decision: 'deny', reason: `hook ${id} cannot judge: ${why}` };
 }
 
+interface Spoken {
+  readonly judgment: Judgment;
+  readonly failure: string | null;
+  readonly id: string;
+  readonly startedMs: number;
+  readonly isAudit: boolean;
+}
+
 function recordOf(
-  { hook }: HookRuntime,
   { index: action, type: actionType }: ActionInstance,
-  { judgment, failure, id, startedMs }: { judgment: Judgment; failure: string | null; id: string; startedMs: number },
+  { judgment, failure, id, startedMs, isAudit }: Spoken,
 ): Omit<AttemptRecord, 'durationMs'> {
   const { decision, reason, risk } = judgment;
   const word = [
@@ -167,7 +178,7 @@ function recordOf(
     deliveryId: id,
     status: failure === null ? 'delivered' : 'rejected',
     reason: failure ?? '',
-    detail: hook.spec.mode === 'audit' ? `would be ${word}` : word,
+    detail: isAudit ? `would be ${word}` : word,
     output: '',
     timedOut: false,
     startedMs,
@@ -177,8 +188,8 @@ function recordOf(
 type Together = Omit<Verdict, 'judged'>;
 
 /** Hooks in audit mode are heard and not counted. */
-function together(said: readonly Said[]): Together {
-  const counted = said.filter(({ runtime }) => runtime.hook.spec.mode === 'enforce');
+function together(said: readonly Said[], mode: VerdictsDeps['mode']): Together {
+  const counted = said.filter(({ runtime }) => mode === 'enforce' && runtime.hook.spec.mode === 'enforce');
   let decision: Judgment['decision'] = null;
   for (const { judgment } of counted) decision = strictest(decision, judgment.decision);
   const deciding = decision === null ? [] : counted.filter(({ judgment }) => judgment.decision === decision);

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 
 import { AppError, VERSION } from '#core';
 
+import { approvalsCommand } from './approvals.ts';
 import { Command, type Context } from './command.ts';
 import { errorData, exitCodeOf, renderError } from './errors.ts';
 import { eventsCommand } from './events.ts';
@@ -56,7 +57,7 @@ function program(context: Context): Command {
   const root = new Command('trotline').description('One control plane, a light sidecar on every node, many hooks.');
   root.version(VERSION, '-V, --version', 'print the version').helpCommand(false);
   root.addCommand(upCommand(context));
-  for (const command of [hooksCommand, eventsCommand, sidecarsCommand, ledgerCommand, fieldsCommand])
+  for (const command of [hooksCommand, eventsCommand, approvalsCommand, sidecarsCommand, ledgerCommand, fieldsCommand])
     root.addCommand(command(context));
   // These two are programs of their own (trotline.mjs); here they are only named.
   root.command('control-plane').description('run a control plane alone; see its --help');

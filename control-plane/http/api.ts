@@ -7,11 +7,13 @@ import { type FastifyInstance, fastify } from 'fastify';
 
 import { AppError, type Clock, type Component, type Log, type Vocabulary } from '#core';
 
+import type { Approvals } from '../approvals.ts';
 import type { HookRegistry } from '../config/hook-registry.ts';
 import type { People } from '../identity/people.ts';
 import type { SidecarRegistry } from '../config/sidecar-registry.ts';
 import type { Store } from '../store/types.ts';
 import { type AccessOptions, accessOf, isLoopbackHost, parseLoopback, readOrCreateToken } from './access.ts';
+import { addApprovalRoutes } from './approval-routes.ts';
 import { errorAnswer } from './errors.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { EventStreams } from './event-stream.ts';
@@ -24,6 +26,7 @@ export interface ApiParts {
   readonly hooks: HookRegistry;
   readonly sidecars: SidecarRegistry;
   readonly store: Store;
+  readonly approvals: Approvals;
   readonly vocabulary: Vocabulary;
   readonly clock: Clock;
   readonly log: Log;
@@ -156,6 +159,7 @@ function createApp(parts: ApiParts, streams: EventStreams, access: AccessOptions
   addHookRoutes(app, parts);
   addEventRoutes(app, parts, streams);
   addStatusRoutes(app, parts);
+  addApprovalRoutes(app, parts);
   return app;
 }
 

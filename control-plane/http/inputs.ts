@@ -3,6 +3,8 @@ import type { FastifyRequest } from 'fastify';
 
 import { Choice, OUTCOMES, parseConfig, Type } from '#core';
 
+import { APPROVAL_STATES } from '../store/types.ts';
+
 const closed = { additionalProperties: false } as const;
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 512, description });
 const time = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }));
@@ -80,6 +82,24 @@ export const EventsQuery = Type.Object(
 export const StreamQuery = Type.Object(filters, closed);
 
 export const AuditQuery = Type.Object({ limit: Type.Integer({ default: 100, minimum: 1, maximum: 10_000 }) }, closed);
+
+export const ApprovalsQuery = Type.Object(
+  {
+    state: Choice([...APPROVAL_STATES, 'all'], { default: 'pending', description: 'Only those.' }),
+    limit: Type.Integer({ default: 100, minimum: 1, maximum: 10_000, description: 'At most so many, the newest.' }),
+  },
+  closed,
+);
+
+export const ApprovalId = Type.Object({ id: text('Id of the approval.') }, closed);
+
+export const DecisionBody = Type.Object(
+  {
+    who: Type.Optional(text('Who decides, where no token says so.')),
+    why: Type.String({ default: '', maxLength: 2000, description: 'Said to the agent.' }),
+  },
+  closed,
+);
 
 /** Query strings are text; these keys are numbers. */
 const NUMBERS = new Set(['sinceMs', 'untilMs', 'limit']);

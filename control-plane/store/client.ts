@@ -100,6 +100,9 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
       await write().call('setOverride', { hook, enabled, who });
     },
     audit: async (limit) => read().call('audit', limit),
+    askApproval: async (request) => write().call('askApproval', request),
+    settleApproval: async (settling) => write().call('settleApproval', settling),
+    approvals: async (query) => read().call('approvals', query),
   };
 }
 

@@ -3,6 +3,9 @@ import { AppError, type ErrorCode, errorText, type ReportBatch } from '#core';
 
 import type { Retention } from './retention.ts';
 import type {
+  Approval,
+  ApprovalQuery,
+  ApprovalRequest,
   AuditRecord,
   ClaimResponseOf,
   EventDetail,
@@ -14,6 +17,7 @@ import type {
   Members,
   NodeLedger,
   Override,
+  Settling,
 } from './types.ts';
 
 export interface ThreadOptions {
@@ -68,6 +72,8 @@ export interface WriterCalls {
   resumeReports: Call<ResumeRequest, number>;
   setOverride: Call<OverrideRequest, null>;
   resetStats: Call<StatsResetRequest, HookStats[]>;
+  askApproval: Call<ApprovalRequest, Approval>;
+  settleApproval: Call<Settling, Approval>;
   /** Writes the rest of the write-ahead log back, so that it starts anew. */
   checkpoint: Call<null, null>;
   close: Call<null, null>;
@@ -88,6 +94,7 @@ export interface ReaderCalls {
   ledger: Call<null, NodeLedger[]>;
   overrides: Call<null, Override[]>;
   audit: Call<number, AuditRecord[]>;
+  approvals: Call<ApprovalQuery, Approval[]>;
   close: Call<null, null>;
 }
 

@@ -1,6 +1,7 @@
 /** The reading thread: queries, and checkpoints on a connection of their own so that no commit waits for the disk. */
 import { errorText } from '#core';
 
+import { readApprovals } from './approvals.ts';
 import { openReader } from './database.ts';
 import { readLedgers } from './ledger.ts';
 import { failureOf, type ReaderCalls, type RequestOf } from './messages.ts';
@@ -45,6 +46,8 @@ serve(({ path }, say) => {
         return readOverrides(database);
       case 'audit':
         return readAudit(database, request.request);
+      case 'approvals':
+        return readApprovals(database, request.request, Date.now());
       default:
         clearInterval(timer);
         close();

@@ -61,6 +61,11 @@ const STEPS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE openings (budget TEXT NOT NULL, opened_ms REAL NOT NULL, until_ms REAL NOT NULL) STRICT;
    CREATE INDEX openings_by_budget ON openings (budget, opened_ms);`,
+  `CREATE TABLE approvals (
+     id TEXT PRIMARY KEY, hook TEXT NOT NULL, node TEXT NOT NULL, asked TEXT NOT NULL, created_ms REAL NOT NULL,
+     expires_ms REAL NOT NULL, state TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, settled_ms REAL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX approvals_by_time ON approvals (created_ms);`,
 ];
 
 /** Brings the schema to this program's version. Refuses a file of a newer program and a database that is not a store. */

@@ -76,6 +76,63 @@ export interface Store extends Component {
   /** Null removes it. Writes an audit record. */
   setOverride(hook: string, enabled: boolean | null, who: string): Promise<void>;
   audit(limit: number): Promise<AuditRecord[]>;
+  /** Asks for an approval, or says how the one of this id stands. STATE_ILLEGAL: too many wait. */
+  askApproval(request: ApprovalRequest): Promise<Approval>;
+  /** NOT_FOUND; STATE_ILLEGAL: it has its answer. Writes an audit record. */
+  settleApproval(settling: Settling): Promise<Approval>;
+  /** The oldest first, of the newest. */
+  approvals(query: ApprovalQuery): Promise<Approval[]>;
+}
+
+/** From waiting to one of its ends. */
+export const APPROVAL_STATES = ['pending', 'approved', 'rejected', 'expired', 'withdrawn'] as const;
+export type ApprovalState = (typeof APPROVAL_STATES)[number];
+
+/** What a person is asked. */
+export interface AskedPerson {
+  readonly dialect: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly tool: string;
+  /** What the agent is about to do: a command, a path, an address. */
+  readonly text: string;
+  readonly cwd: string;
+  /** Why a person is asked. */
+  readonly reason: string;
+  readonly risk: string;
+}
+
+export interface ApprovalRequest {
+  /** Of the event. */
+  readonly id: string;
+  readonly hook: string;
+  readonly node: string;
+  readonly asked: AskedPerson;
+  /** From the first request with this id on. */
+  readonly waitMs: number;
+}
+
+export interface Approval extends Omit<ApprovalRequest, 'waitMs'> {
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly state: ApprovalState;
+  /** '' while it is pending. */
+  readonly who: string;
+  readonly why: string;
+  readonly settledMs: number | null;
+}
+
+export interface Settling {
+  readonly id: string;
+  readonly state: Exclude<ApprovalState, 'pending'>;
+  readonly who: string;
+  readonly why: string;
+}
+
+export interface ApprovalQuery {
+  /** Null: all. */
+  readonly state: ApprovalState | null;
+  readonly limit: number;
 }
 
 export interface EventQuery {

@@ -2,6 +2,7 @@
 import type { ClaimOperation } from '#core';
 import { decodeClaimOperations } from '#proto';
 
+import { createApprovals } from './approvals.ts';
 import { responsesTo } from './claim-responses.ts';
 import { createClaimStore } from './claim-store.ts';
 import { openWriter } from './database.ts';
@@ -34,11 +35,13 @@ serve(({ path, retention }, say) => {
   const addStats = createStatsWriter(database);
   const resetStats = createStatsReset(database, Date.now);
   const ledger = createLedgerWriter(database, Date.now);
+  const approvals = createApprovals(database, now);
   const setOverride = createOverrideWriter(database, Date.now);
   const transactions = createTransactions(database, claims, say);
   const pruneHistory = createRetention(database, retention, Date.now);
   const prune = (): boolean => {
     groups.prune();
+    approvals.prune(retention.maxAgeMs);
     return pruneHistory();
   };
   const endUpkeep = startUpkeep({ transactions, claims, prune, pruneEveryMs: retention.everyMs, say });
@@ -80,6 +83,10 @@ serve(({ path, retention }, say) => {
         return transactions.alone(id, () => ledger.resume(asked.request));
       case 'setOverride':
         return transactions.alone(id, () => setOverride(asked.request));
+      case 'askApproval':
+        return transactions.alone(id, () => approvals.ask(asked.request));
+      case 'settleApproval':
+        return transactions.alone(id, () => approvals.settle(asked.request));
       case 'resetStats':
         return transactions.alone(id, () => resetStats(asked.request));
       default:

@@ -132,7 +132,8 @@ export function eventOf(parts: Partial<TrotlineEvent> = {}): TrotlineEvent {
 }
 
 /** For sources that ask nobody. */
-export const unasked: Pick<SourceContext, 'folder' | 'ask'> = {
+export const unasked: Pick<SourceContext, 'folder' | 'ask' | 'askPeople'> = {
   folder: '/nonexistent',
   ask: () => Promise.reject(new Error('nobody is asked here')),
+  askPeople: () => Promise.reject(new Error('nobody is asked here')),
 };

@@ -22,6 +22,8 @@ export interface Answer {
 export type Handle = (
   request: IncomingMessage,
   body: () => Promise<Readonly<Record<string, unknown>>>,
+  /** Aborts when whoever asked is gone before the answer. */
+  gone: AbortSignal,
 ) => Promise<Answer>;
 
 export interface ServerOptions {
@@ -45,9 +47,13 @@ async function answer(
   handle: Handle,
   maxBodyBytes: number,
 ): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new AppError('INTERRUPTED', 'the agent does not wait any more'));
+  });
   let told: Answer;
   try {
-    told = await handle(request, () => readBody(request, maxBodyBytes));
+    told = await handle(request, () => readBody(request, maxBodyBytes), gone.signal);
   } catch (error) {
     told = refusal(error);
   }

@@ -54,7 +54,7 @@ export class AgentSource implements Component {
 
   async start(): Promise<void> {
     const { maxBody, socketMode, socketGroup = null } = this.#config;
-    this.#server = createHookServer({ maxBodyBytes: maxBody, handle: (request, body) => this.#handle(request, body) });
+    this.#server = createHookServer({ maxBodyBytes: maxBody, handle: (...asked) => this.#handle(...asked) });
     await listenAt(this.#server, { path: this.#socketPath, mode: Number.parseInt(socketMode, 8), group: socketGroup });
     this.#context.report({ status: 'ok', hears: `agents at ${this.#socketPath}` });
     this.#chores = this.#expireSessions();
@@ -70,7 +70,7 @@ export class AgentSource implements Component {
     await this.#chores;
   }
 
-  async #handle(request: IncomingMessage, body: () => Promise<Body>): Promise<Answer> {
+  async #handle(request: IncomingMessage, body: () => Promise<Body>, gone: AbortSignal): Promise<Answer> {
     const url = new URL(request.url ?? '/', 'http://node');
     if (url.pathname !== PATH && !url.pathname.startsWith(`${PATH}/`))
       throw new AppError('NOT_FOUND', `nothing is at ${url.pathname}; questions are asked by POST ${PATH}`);
@@ -85,24 +85,22 @@ export class AgentSource implements Component {
     const asked = await body();
     const dialect = fixed ?? dialectOf(asked);
     const call: AgentCall = { ...dialect.read(asked), dialect: dialect.name, peer: NO_PEER, truncated: false };
-    return { status: 200, body: await this.#ask(call, dialect, patience(url, dialect), request.headers.traceparent) };
+    const asking = { dialect, patienceMs: patience(url, dialect) * SHARE_OF_PATIENCE, gone };
+    return { status: 200, body: await this.#ask(call, asking, request.headers.traceparent) };
   }
 
-  async #ask(
-    call: AgentCall,
-    dialect: Dialect,
-    patienceMs: number,
-    traced: string | string[] | undefined,
-  ): Promise<object> {
+  async #ask(call: AgentCall, asking: Asking, traced: string | string[] | undefined): Promise<object> {
     const { clock } = this.#context;
+    const { dialect, patienceMs } = asking;
     const startedAt = clock.monotonic();
     const time = clock.now();
     const seen = this.#sessions.hear(call);
     const fact = `${this.#life}-${++this.#facts}`;
     const traceparent = typeof traced === 'string' ? traced : callTraceparent(call);
-    const deadlineMs = Math.min(this.#config.deadline, patienceMs * SHARE_OF_PATIENCE);
+    const deadlineMs = Math.min(this.#config.deadline, patienceMs);
     const inquiry = { call, fact, time, deadlineMs, ...(traceparent === undefined ? {} : { traceparent }) };
-    const verdict = await this.#context.ask(inquiry);
+    const said = await this.#context.ask(inquiry);
+    const verdict = await this.#withPeople(said, call, `agent-${fact}`, { ...asking, since: startedAt });
     const tookMs = clock.monotonic() - startedAt;
     const { paired, bypass, unasked } = seen;
     const judged = judgedAttributes(verdict, tookMs);
@@ -110,6 +108,24 @@ export class AgentSource implements Component {
     if (bypass !== null) drafts.push(this.#bypassed(call, time, { 'agent.cause': bypass, 'agent.unasked': unasked }));
     this.#emit(drafts);
     return dialect.answer(verdict, call, { eventId: `agent-${fact}`, tookMs });
+  }
+
+  /** A verdict `ask` goes to the runtime's own user, or to the queue, as the hook wants and the runtime can. */
+  async #withPeople(
+    verdict: Verdict,
+    call: AgentCall,
+    id: string,
+    { dialect, patienceMs, gone, since }: Asking & { readonly since: number },
+  ): Promise<Verdict> {
+    const { decision, approval } = verdict;
+    if (decision !== 'ask' || approval === null || approval.by === 'agent') return verdict;
+    if (approval.by === 'either' && dialect.asksItself(call)) return verdict;
+    const leftMs = patienceMs - (this.#context.clock.monotonic() - since);
+    const waitMs = Math.min(approval.waitMs, Math.max(0, leftMs));
+    const answer = await this.#context
+      .askPeople({ id, call, verdict, waitMs }, gone)
+      .catch((error: unknown) => ({ decision: 'deny', reason: errorText(error) }) as const);
+    return { ...verdict, decision: answer.decision, reason: `${answer.reason} (${verdict.reason})` };
   }
 
   #draft(
@@ -165,6 +181,13 @@ export class AgentSource implements Component {
       if (gone.length > 0) this.#emit(gone.map((call) => this.#own(SESSION_EXPIRED, call, clock.now(), {})));
     }
   }
+}
+
+/** Who asks, in which form, and for how long they wait: ours ends before. */
+interface Asking {
+  readonly dialect: Dialect;
+  readonly patienceMs: number;
+  readonly gone: AbortSignal;
 }
 
 /** What the runtime gives us, milliseconds: as the caller says in seconds (`?timeout=60`), else the dialect's default. */

@@ -11,6 +11,7 @@ import { systemClock } from '#core';
 
 import { plain } from '../../../control-plane/cli/output.ts';
 import { run } from '../../../control-plane/cli/program.ts';
+import { Approvals } from '../../../control-plane/approvals.ts';
 import { HookDirectory } from '../../../control-plane/config/hook-directory.ts';
 import { HookRegistry } from '../../../control-plane/config/hook-registry.ts';
 import { SidecarRegistry } from '../../../control-plane/config/sidecar-registry.ts';
@@ -56,14 +57,12 @@ afterEach(async () => {
 });
 
 function apiOn(listen: string, addressFile: string): HttpApi {
-  const files = { tokenFile: join(root, 'token'), addressFile: join(root, addressFile) };
-  return new HttpApi({ listen, ...files, hooks, sidecars, store, vocabulary: words, clock: systemClock, log: silent });
+  const parts = { hooks, sidecars, store, approvals: new Approvals(store), vocabulary: words };
+  const own = { listen, tokenFile: join(root, 'token'), addressFile: join(root, addressFile) };
+  return new HttpApi({ ...own, ...parts, clock: systemClock, log: silent });
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: ReturnType<typeof JSON.parse>;
-}
+type Answer = { readonly status: number; readonly body: ReturnType<typeof JSON.parse> };
 
 async function call(
   method: string,

@@ -1,5 +1,5 @@
 /** What tests of the control plane share: hooks as texts, a store in memory, a silent log. */
-import { createLog, type Vocabulary, withCel } from '#core';
+import { AppError, createLog, type Vocabulary, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
 import {
@@ -9,6 +9,9 @@ import {
   readHookFiles,
 } from '../../../control-plane/config/hook-files.ts';
 import type {
+  Approval,
+  ApprovalQuery,
+  ApprovalRequest,
   AuditRecord,
   EventDetail,
   EventQuery,
@@ -18,6 +21,7 @@ import type {
   Members,
   NodeLedger,
   Override,
+  Settling,
   Store,
 } from '../../../control-plane/store/types.ts';
 
@@ -49,6 +53,7 @@ export class FakeStore implements Store {
   readonly events_: EventDetail[] = [];
   readonly audit_: AuditRecord[] = [];
   readonly overrides_ = new Map<string, Override>();
+  readonly approvals_ = new Map<string, Approval>();
   stats_: HookStats[] = [];
   ledger_: NodeLedger[] = [];
   readonly #listeners = new Set<(summary: EventSummary) => void>();
@@ -114,6 +119,24 @@ export class FakeStore implements Store {
     this.audit_.push({ id: this.audit_.length + 1, whenMs: 1000, who, act, subject: hook, detail: '' });
     if (enabled === null) this.overrides_.delete(hook);
     else this.overrides_.set(hook, { hook, enabled, who, whenMs: 1000 });
+  }
+  async askApproval({ waitMs, ...request }: ApprovalRequest): Promise<Approval> {
+    const known = this.approvals_.get(request.id);
+    if (known) return known;
+    const open = { state: 'pending', who: '', why: '', settledMs: null } as const;
+    const approval: Approval = { ...request, ...open, createdMs: 1000, expiresMs: Date.now() + waitMs };
+    this.approvals_.set(approval.id, approval);
+    return approval;
+  }
+  async settleApproval({ id, ...settling }: Settling): Promise<Approval> {
+    const known = this.approvals_.get(id);
+    if (!known) throw new AppError('NOT_FOUND', `there is no approval with the id "${id}"`);
+    const settled = { ...known, ...settling, settledMs: 2000 };
+    this.approvals_.set(id, settled);
+    return settled;
+  }
+  async approvals({ state }: ApprovalQuery): Promise<Approval[]> {
+    return [...this.approvals_.values()].filter((approval) => state === null || approval.state === state);
   }
   async audit(limit: number): Promise<AuditRecord[]> {
     return this.audit_.toReversed().slice(0, limit);

@@ -30,6 +30,30 @@ describe('the command line of the sidecar', () => {
     expect(() => readArguments(argv, {})).toThrow(message);
   });
 
+  it.each([
+    [{}, 'enforce'],
+    [{ HOOK_SECURITY_VALIDATION_ENABLED: 'true', HOOK_DANGEROUS_COMMAND_BLOCKING: '1' }, 'enforce'],
+    [{ HOOK_DANGEROUS_COMMAND_BLOCKING: 'false' }, 'audit'],
+    [{ HOOK_SECURITY_VALIDATION_ENABLED: 'False', HOOK_DANGEROUS_COMMAND_BLOCKING: 'true' }, 'off'],
+  ])('L12, L33: takes %j for %s', (env, verdicts) => {
+    expect(readArguments(needed, env)).toMatchObject({ verdicts });
+  });
+
+  it('L33: takes the size of a payload from its variable', () => {
+    expect(readArguments(needed, { HOOK_MAX_PAYLOAD_SIZE: '5000' })).toMatchObject({ maxPayload: 5000 });
+  });
+
+  it.each([
+    [
+      { HOOK_SECURITY_VALIDATION_ENABLED: 'perhaps' },
+      'HOOK_SECURITY_VALIDATION_ENABLED is "perhaps", expected true or false',
+    ],
+    [{ HOOK_MAX_PAYLOAD_SIZE: '5k' }, 'HOOK_MAX_PAYLOAD_SIZE is "5k", expected a number of characters'],
+    [{ HOOK_MAX_PAYLOAD_SIZE: '5' }, 'maxPayload'],
+  ])('L33: refuses %j', (env, message) => {
+    expect(() => readArguments(needed, env)).toThrow(message);
+  });
+
   it('has a help that fits a screen', () => {
     expect(readArguments(['-h'], {})).toBeNull();
     expect(USAGE.split('\n').length).toBeLessThan(25);

@@ -31,6 +31,7 @@ interface Part {
 }
 
 const LIMIT_MS = 1000;
+type Mode = ConstructorParameters<typeof Verdicts>[0]['mode'];
 
 function runtimeOf({ judge, spec = {}, matches, places = null }: Part, index: number): HookRuntime {
   const actions = [{ type: 'script', config: { command: ['/bin/true'] } }];
@@ -51,7 +52,7 @@ function runtimeOf({ judge, spec = {}, matches, places = null }: Part, index: nu
   };
 }
 
-function nodeOf(parts: readonly Part[], ready = true) {
+function nodeOf(parts: readonly Part[], { ready = true, mode = 'enforce' }: { ready?: boolean; mode?: Mode } = {}) {
   const runtimes = parts.map(runtimeOf);
   const clock = manualClock();
   const hooks = {
@@ -59,7 +60,7 @@ function nodeOf(parts: readonly Part[], ready = true) {
     route: (event: Question['event']) => runtimes.filter((runtime) => runtime.matches(event)),
     get: (id: string) => runtimes.find((runtime) => runtime.id === id),
   };
-  const verdicts = new Verdicts({ hooks, clock, log: silentLog });
+  const verdicts = new Verdicts({ hooks, mode, clock, log: silentLog });
   const ask = (command = 'ls'): Promise<Verdict> => {
     const call = callOf({ input: { command } });
     return verdicts.judge({ event: eventOf({ ...agentDraft(call, 0), source: 'agent' }), call }, LIMIT_MS);
@@ -128,8 +129,15 @@ describe('a verdict', () => {
     expect(verdict.judged[0]?.attempts[0]?.detail).toBe('would be deny: deny');
   });
 
+  it('L12, L48: is recorded and not told where the node is in audit, and not asked for where judging is off', async () => {
+    const audit = await nodeOf([says('deny')], { mode: 'audit' }).ask();
+    expect(audit).toMatchObject({ decision: null });
+    expect(audit.judged[0]?.attempts[0]?.detail).toBe('would be deny: deny');
+    expect(await nodeOf([says('deny')], { mode: 'off' }).ask()).toMatchObject({ decision: null, judged: [] });
+  });
+
   it('is refused, not guessed, before the first hooks are there', async () => {
-    await expect(nodeOf([], false).ask()).rejects.toMatchObject({ code: 'PEER_UNAVAILABLE' });
+    await expect(nodeOf([], { ready: false }).ask()).rejects.toMatchObject({ code: 'PEER_UNAVAILABLE' });
   });
 });
 
