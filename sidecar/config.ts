@@ -72,8 +72,8 @@ export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR
   --probes ADDRESS         host:port of /healthz, /readyz and /metrics (default: none)
   --journal-sync MODE      none, or full: durable also against power loss (default: none)
 
-HOOK_SECURITY_VALIDATION_ENABLED=false: no hook is asked what agents may do. HOOK_DANGEROUS_COMMAND_BLOCKING=false: what
-hooks say is recorded, and no agent is told. HOOK_MAX_PAYLOAD_SIZE: characters of a part that are kept (default: 100000).
+HOOK_SECURITY_VALIDATION_ENABLED=false: no hook is asked what agents may do. HOOK_DANGEROUS_COMMAND_BLOCKING=false:
+what hooks say is recorded, and no agent is told. HOOK_MAX_PAYLOAD_SIZE: characters of a part that are kept.
 
 Examples:
   trotline sidecar --control-plane unix:/run/trotline/control-plane.sock --data /var/lib/trotline/sidecar
