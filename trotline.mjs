@@ -15,6 +15,7 @@ const PROGRAMS = {
     flags: ['--max-semi-space-size=2', '--heap-growing-percent=30'],
     env: { MALLOC_ARENA_MAX: '2' },
   },
+  guard: { source: 'sidecar/guard-main.ts', built: 'dist/sidecar/guard-main.js', flags: [] },
 };
 const COMMAND_LINE = { source: 'control-plane/cli/main.ts', built: 'dist/control-plane/cli/main.js', flags: [] };
 

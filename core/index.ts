@@ -80,6 +80,7 @@ export { type CheckedSpec, checkHookSpec, type Vocabulary, withCel } from './hoo
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
 export { eventHookJsonSchema } from './json-schema.ts';
 export { type Handover, Lease, LEASE_NAME, type LeaseApi } from './lease.ts';
+export { linesOf } from './lines.ts';
 export { type Component, Lifecycle, type State, Supervisor } from './lifecycle.ts';
 export { createBoundedLog, createLog, createLogTo, flushLogs, type Log, type LogLevel } from './log.ts';
 export { ATTRIBUTE, SPAN, TRACER } from './names.ts';

@@ -8,6 +8,8 @@ import { agent } from './sources/agent/index.ts';
 import { kubernetes } from './sources/kubernetes/index.ts';
 import { netlink } from './sources/netlink/index.ts';
 
+export { type Checked, type CheckedCall, createCheck as createGuardCheck } from './actions/guard/check.ts';
+
 /** Everything that is built in. A new plugin is one folder and one line here (plugins/README.md). */
 export const sources: readonly SourceDefinition[] = [netlink, kubernetes, agent];
 export const actions: readonly ActionDefinition[] = [a2a, guard, script, webhook];

@@ -26,7 +26,7 @@ interface DecideOptions extends DataOption, OutputOption {
 }
 
 export function approvalsCommand(context: Context): Command {
-  const approvals = new Command('approvals').description('what agents wait to be allowed; approve or reject it');
+  const approvals = new Command('approvals').description('what agents wait to be allowed');
   const list = approvals.command('list').description('what waits for a person, the oldest first');
   list.option('--state <state>', `one of ${[...APPROVAL_STATES, 'all'].join(', ')}`, 'pending');
   list.addOption(dataOption()).addOption(outputOption()).addOption(watchOption());

@@ -9,6 +9,7 @@ import {
   FIELDS,
   FilterError,
   isObject,
+  linesOf,
   loadCel,
   type Scalar,
 } from '#core';
@@ -52,22 +53,6 @@ export async function answerLines(
     out(`${JSON.stringify(answer)}\n`);
   }
   return { answered, unreadable };
-}
-
-/** By LF alone: other line separators may stand inside JSON text. */
-async function* linesOf(input: NodeJS.ReadableStream): AsyncGenerator<string> {
-  input.setEncoding('utf8');
-  let rest: string[] = [];
-  for await (const chunk of input) {
-    const [first = '', ...others] = String(chunk).split('\n');
-    rest.push(first);
-    for (const other of others) {
-      yield rest.join('');
-      rest = [other];
-    }
-  }
-  const last = rest.join('');
-  if (last !== '') yield last;
 }
 
 function celOf(line: string): boolean {

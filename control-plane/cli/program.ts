@@ -59,9 +59,10 @@ function program(context: Context): Command {
   root.addCommand(upCommand(context));
   for (const command of [hooksCommand, eventsCommand, approvalsCommand, sidecarsCommand, ledgerCommand, fieldsCommand])
     root.addCommand(command(context));
-  // These two are programs of their own (trotline.mjs); here they are only named.
+  // These three are programs of their own (trotline.mjs); here they are only named.
   root.command('control-plane').description('run a control plane alone; see its --help');
   root.command('sidecar').description('run a sidecar alone; see its --help');
+  root.command('guard').description('judge commands of agents; see its --help');
   root.addHelpText('after', '\nExamples:\n  trotline up --hooks deploy/examples/hooks\n  trotline hooks list\n');
   configure(
     root,
