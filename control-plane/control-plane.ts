@@ -16,6 +16,7 @@ import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { createGroupService } from './groups.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
+import { createKeyService } from './key-service.ts';
 import { kubernetesPeople } from './identity/people.ts';
 import { networkOf } from './identity/network-options.ts';
 import { openOnce, type OpenKubernetesApi } from './kubernetes/api.ts';
@@ -90,6 +91,7 @@ export function createControlPlane({
       createClaimService(store, log),
       createGroupService(store, log),
       createApprovalService(approvals, log),
+      createKeyService(config.kubernetes === true ? kubernetesApi : null, log),
       createReportService(store, log, {
         onHealth: (id, health) => sidecars.reported(id, health),
         onStored: (batch, sidecarId) => {

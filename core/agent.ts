@@ -42,6 +42,8 @@ export const AGENT_EVENTS = [
 /** What the source tells by itself: a call that nobody was asked about, a session that went silent. */
 export const HOOK_BYPASSED = 'agent.hook-bypassed';
 export const SESSION_EXPIRED = 'agent.session-expired';
+/** Somebody asked who may not, or in the name of another. */
+export const CALLER_REFUSED = 'agent.caller-refused';
 
 /** One event of one agent, as whoever judges it sees it. */
 export interface AgentCall {
@@ -78,12 +80,14 @@ export interface AgentPeer {
   /** Kubernetes namespace and name of the pod; '' outside of one or where it is not known. */
   readonly namespace: string;
   readonly pod: string;
+  /** Of the pod; '' where it is not known. */
+  readonly podUid: string;
   /** Numeric user of the socket's other end; null over TCP. */
   readonly uid: number | null;
   readonly pid: number | null;
 }
 
-export const NO_PEER: AgentPeer = { namespace: '', pod: '', uid: null, pid: null };
+export const NO_PEER: AgentPeer = { namespace: '', pod: '', podUid: '', uid: null, pid: null };
 
 /** `PreToolUse` → `agent.pre-tool-use`; any other writing of words likewise. */
 export function agentEventType(name: string): string {
@@ -103,7 +107,7 @@ const TYPES: ReadonlyMap<string, string> = new Map(
 );
 
 /** Every type that is known beforehand. */
-export const AGENT_EVENT_TYPES: readonly string[] = [...TYPES.values(), HOOK_BYPASSED, SESSION_EXPIRED];
+export const AGENT_EVENT_TYPES: readonly string[] = [...TYPES.values(), HOOK_BYPASSED, SESSION_EXPIRED, CALLER_REFUSED];
 
 /** What a command, a path or an address is called in the inputs of the tools that runtimes bring. */
 const COMMAND_KEYS = ['command', 'cmd', 'script'];
@@ -188,6 +192,7 @@ function attributesOf(call: AgentCall): Attributes {
     'agent.response': call.response === undefined ? undefined : textOrJson(call.response),
     'agent.truncated': call.truncated ? true : undefined,
     'agent.pod': given(peer.pod),
+    'agent.pod_uid': given(peer.podUid),
     'agent.uid': peer.uid ?? undefined,
     'agent.pid': peer.pid ?? undefined,
   };

@@ -6,6 +6,7 @@ export {
   agentEventType,
   type AgentPeer,
   commandOf,
+  CALLER_REFUSED,
   HOOK_BYPASSED,
   NO_PEER,
   pathOf,
@@ -108,6 +109,7 @@ export {
   defineSource,
   type Ended,
   type Health,
+  type ClusterKeySet,
   type Inquiry,
   type LimitName,
   type CgroupLimits,
@@ -122,7 +124,7 @@ export {
   type SourceMemory,
   type Stability,
 } from './plugin.ts';
-export { Probes, LISTEN_ADDRESS, type ProbesOptions } from './probes.ts';
+export { listenPlace, Probes, LISTEN_ADDRESS, type ProbesOptions } from './probes.ts';
 export {
   ATTEMPT_STATUSES,
   type AttemptRecord,

@@ -38,9 +38,17 @@ export interface SourceContext {
    * signal's reason.
    */
   readonly askPeople: (asked: AskedPeople, signal: AbortSignal) => Promise<PersonAnswer>;
+  /** Keys that the cluster signs tokens of service accounts with; null: none are known. `fresh`: those known do not do. */
+  readonly clusterKeys: (fresh: boolean) => Promise<ClusterKeySet | null>;
   /** At any time between start and stop. */
   readonly report: (health: Health) => void;
   readonly memory: SourceMemory;
+}
+
+/** Public keys (RFC 7517), and whose. */
+export interface ClusterKeySet {
+  readonly issuer: string;
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
 }
 
 export interface Inquiry {

@@ -39,7 +39,7 @@ export class Probes implements Component {
   /** The HTTP server is loaded here: a process without probes does not pay for it. */
   async start(): Promise<void> {
     const { createServer } = await import('node:http');
-    const { host, port } = placeOf(this.#options.listen);
+    const { host, port } = listenPlace(this.#options.listen);
     const server = createServer((request, response) => {
       const { status, type, text } = this.#answer(request.method ?? '', request.url ?? '');
       response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text);
@@ -88,7 +88,8 @@ function said(problem: string | null): { status: number; type: string; text: str
     : { status: 503, type: TEXT, text: `${problem}\n` };
 }
 
-function placeOf(listen: string): { host: string | undefined; port: number } {
+/** Host and port of a `LISTEN_ADDRESS`; host undefined: every address. */
+export function listenPlace(listen: string): { host: string | undefined; port: number } {
   const at = listen.lastIndexOf(':');
   const host = listen.slice(0, at).replace(/^\[|\]$/g, '');
   return { host: host === '' ? undefined : host, port: Number(listen.slice(at + 1)) };

@@ -47,6 +47,12 @@ export {
   type MembersResponse,
 } from './gen/trotline/v1/group.ts';
 export {
+  KeyServiceClient,
+  type KeyServiceServer,
+  KeyServiceService,
+  type KeysResponse,
+} from './gen/trotline/v1/keys.ts';
+export {
   PublishRequest,
   PublishResponse,
   ReportServiceClient,

@@ -43,7 +43,7 @@ export class ApprovalClient {
    * Resolves with what a person said, or with deny when nobody did in time; the control plane may be away or restarted meanwhile.
    * Rejects with the signal's reason: the agent does not wait any more, and people are told so.
    */
-  async ask(asked: AskedPeople, signal: AbortSignal): Promise<PersonAnswer> {
+  readonly ask = async (asked: AskedPeople, signal: AbortSignal): Promise<PersonAnswer> => {
     const end = this.#clock.monotonic() + asked.waitMs;
     const request = this.#requestOf(asked);
     let problem = 'nobody answered';
@@ -67,7 +67,7 @@ export class ApprovalClient {
           .catch(() => undefined);
       }
     }
-  }
+  };
 
   #await(request: AwaitRequest, leftMs: number, signal: AbortSignal): Promise<AwaitResponse> {
     return new Promise((resolve, reject) => {

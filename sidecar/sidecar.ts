@@ -20,12 +20,13 @@ import {
 import { vocabulary } from '#plugins/schemas';
 import { type Plugin, PluginKind } from '#proto';
 
-import { createBootClock } from './boottime.ts';
+import { type BootClock, createBootClock } from './boottime.ts';
 import { ApprovalClient } from './approvals.ts';
 import { type Channel, createChannel } from './channel.ts';
 import { ClaimClient } from './claims/claim-client.ts';
 import { Claims } from './claims/claims.ts';
 import { NodeClaims } from './claims/node-claims.ts';
+import { ClusterKeys } from './cluster-keys.ts';
 import { ConfigClient } from './config-client.ts';
 import type { SidecarOptions } from './config.ts';
 import { DataLock } from './data-lock.ts';
@@ -43,7 +44,7 @@ import { allowsAction, type NodePolicy } from './policy.ts';
 import { ProgramHost } from './program-host.ts';
 import { Reporter } from './reporter.ts';
 import type { SourceConfigs } from './source-configs.ts';
-import { SourceHost } from './source-host.ts';
+import { SourceHost, type SourceHostOptions } from './source-host.ts';
 import { sourceMemory } from './source-memory.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -77,16 +78,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   const { options, sidecarId, policy, clock, log } = parts;
   const channel = createChannel(options);
   const bootClock = createBootClock();
-  const journal = new Journal({
-    folder: join(options.data, 'journal'),
-    sync: options.journalSync,
-    segmentBytes: options.journalSegmentBytes,
-    maxBytes: options.journalMaxBytes,
-    node: options.node,
-    clock,
-    bootClock,
-    log,
-  });
+  const journal = openJournal(parts, bootClock);
   const nodeClaims = new NodeClaims(journal, clock);
   const onBack = (): void => {
     claims.settle().catch((error: unknown) => log.warn({ error: errorText(error) }, 'windows not settled'));
@@ -95,6 +87,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   const claims = new Claims(client, nodeClaims, clock);
   const groups = new Groups(channel, clock, log);
   const approvals = new ApprovalClient(channel, options.node, clock, log);
+  const keys = new ClusterKeys(channel, join(options.data, 'cluster-keys.json'), clock, log);
   const hosts: SourceHost[] = [];
   const ledger = (): Ledger => ledgerOf(journal, pipeline, hosts);
   const reporter = new Reporter({ channel, sidecarId, node: options.node, journal, clock, log, ledger });
@@ -120,7 +113,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     log,
   });
   const loader = loading(parts, hooks, programs, fetch);
-  hosts.push(...hosting(parts, pipeline, approvals));
+  hosts.push(...hosting(parts, pipeline, { askPeople: approvals.ask, clusterKeys: keys.get }));
 
   const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });
 
@@ -137,6 +130,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('claims', { start: async () => client.start(), stop: () => client.stop() });
   supervisor.add('groups', groups);
   supervisor.add('approvals', approvals);
+  supervisor.add('keys', keys);
   supervisor.add('reports', reporter);
   supervisor.add('programs', programs);
   supervisor.add('fetch', { stop: () => fetch.close() });
@@ -165,11 +159,24 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   };
 }
 
+function openJournal({ options, clock, log }: SidecarParts, bootClock: BootClock): Journal {
+  return new Journal({
+    folder: join(options.data, 'journal'),
+    sync: options.journalSync,
+    segmentBytes: options.journalSegmentBytes,
+    maxBytes: options.journalMaxBytes,
+    node: options.node,
+    clock,
+    bootClock,
+    log,
+  });
+}
+
 /** Those that are not turned off. */
 function hosting(
   { options, sources, sourceConfigs, clock, log }: SidecarParts,
   pipeline: Pipeline,
-  approvals: ApprovalClient,
+  asking: Pick<SourceHostOptions, 'askPeople' | 'clusterKeys'>,
 ): SourceHost[] {
   return sources.flatMap((definition) => {
     const given = sourceConfigs?.get(definition.type) ?? {};
@@ -184,7 +191,7 @@ function hosting(
         folder: options.data,
         memory,
         pipeline,
-        askPeople: (asked, signal) => approvals.ask(asked, signal),
+        ...asking,
         clock,
         log,
       }),

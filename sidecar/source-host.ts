@@ -29,6 +29,7 @@ export interface SourceHostOptions {
   readonly memory: SourceMemory;
   readonly pipeline: Pipeline;
   readonly askPeople: SourceContext['askPeople'];
+  readonly clusterKeys: SourceContext['clusterKeys'];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -86,7 +87,7 @@ export class SourceHost implements Component {
 
   /** One life, from start to stop; resolves with why it ended. */
   async #live(started: () => void): Promise<unknown> {
-    const { definition, config, node, folder, memory, pipeline, askPeople, clock, log } = this.#options;
+    const { definition, config, node, folder, memory, pipeline, askPeople, clusterKeys, clock, log } = this.#options;
     const { signal } = this.#halt;
     const failed = Promise.withResolvers<unknown>();
     const report = (health: Health): void => {
@@ -96,7 +97,7 @@ export class SourceHost implements Component {
     const child = log.child({ source: definition.type });
     const intake = pipeline.intake(definition.type);
     const { emit, lost, ask } = intake;
-    const context = { node, folder, clock, log: child, report, emit, lost, ask, askPeople, memory };
+    const context = { node, folder, clock, log: child, report, emit, lost, ask, askPeople, clusterKeys, memory };
     const halted = (): void => failed.resolve(signal.reason);
     let end: 'stopped' | 'failed' = 'stopped';
     signal.addEventListener('abort', halted, { once: true });

@@ -24,6 +24,8 @@ export class ApiError extends AppError {
 }
 
 const ANSWER_MS = 10_000;
+/** The signing keys come in a type of their own. */
+const ACCEPTED = 'application/json, application/jwk-set+json';
 
 /** The one of this process, made when it is first asked for. */
 export type OpenKubernetesApi = () => Promise<KubernetesApi>;
@@ -52,7 +54,7 @@ export async function createKubernetesApi(kubeconfig: string | undefined): Promi
   return {
     config,
     async request(method, path, body, contentType = 'application/json', given?) {
-      const options: RequestOptions = { method, headers: { accept: 'application/json' } };
+      const options: RequestOptions = { method, headers: { accept: ACCEPTED } };
       await config.applyToHTTPSOptions(options);
       const text = body === undefined ? undefined : JSON.stringify(body);
       return new Promise<Json>((resolve, reject) => {

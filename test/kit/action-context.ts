@@ -132,8 +132,9 @@ export function eventOf(parts: Partial<TrotlineEvent> = {}): TrotlineEvent {
 }
 
 /** For sources that ask nobody. */
-export const unasked: Pick<SourceContext, 'folder' | 'ask' | 'askPeople'> = {
+export const unasked: Pick<SourceContext, 'folder' | 'ask' | 'askPeople' | 'clusterKeys'> = {
   folder: '/nonexistent',
   ask: () => Promise.reject(new Error('nobody is asked here')),
+  clusterKeys: async () => null,
   askPeople: () => Promise.reject(new Error('nobody is asked here')),
 };

@@ -36,6 +36,14 @@ export const config = Type.Object(
         description: 'File with the token of those who ask at `listen`, read again when it changes.',
       }),
     ),
+    audience: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 253,
+        description:
+          'Audience of the projected service-account tokens that name pods at `listen`; checked with the keys of the cluster.',
+      }),
+    ),
     deadline: Duration({
       default: '30s',
       minimum: '50ms',

@@ -9,6 +9,8 @@ import { AppError, errorText, isObject } from '#core';
 const REQUEST_MS = 10_000;
 const HEADERS_MS = 5000;
 const IDLE_MS = 60_000;
+/** How often the limits above are looked at. */
+const CHECK_MS = 2000;
 /** Connections at a time: a client that leaks them is refused, others on their open ones go on. */
 const MAX_CONNECTIONS = 4096;
 const PROBE_MS = 500;
@@ -32,7 +34,12 @@ export interface ServerOptions {
 }
 
 export function createHookServer({ maxBodyBytes, handle }: ServerOptions): Server {
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: IDLE_MS });
+  const server = createServer({
+    requestTimeout: REQUEST_MS,
+    headersTimeout: HEADERS_MS,
+    keepAliveTimeout: IDLE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  });
   server.maxConnections = MAX_CONNECTIONS;
   server.on('request', (request, response) => {
     answer(request, response, handle, maxBodyBytes).catch(() => response.destroy());
@@ -138,13 +145,13 @@ export async function listenAt(server: Server, { path, mode, group }: SocketPlac
   await chmod(path, mode);
 }
 
-export async function listenOn(server: Server, host: string, port: number): Promise<number> {
-  await listening(server, { host, port });
+export async function listenOn(server: Server, host: string | undefined, port: number): Promise<number> {
+  await listening(server, host === undefined ? { port } : { host, port });
   const address: AddressInfo | string | null = server.address();
   return typeof address === 'object' && address !== null ? address.port : port;
 }
 
-function listening(server: Server, where: { path: string } | { host: string; port: number }): Promise<void> {
+function listening(server: Server, where: { path: string } | { host?: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(where, () => {

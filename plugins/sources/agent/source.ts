@@ -5,13 +5,16 @@ import { join } from 'node:path';
 import {
   type AgentCall,
   agentDraft,
+  type AgentPeer,
   AppError,
   type Attributes,
+  CALLER_REFUSED,
   type Component,
   errorText,
   type EventDraft,
   HOOK_BYPASSED,
   type Infer,
+  listenPlace,
   NO_PEER,
   SESSION_EXPIRED,
   type SourceContext,
@@ -21,8 +24,9 @@ import {
 import type { Body } from '../../bodies.ts';
 import type { config } from './config.ts';
 import { type Dialect, dialectNamed, dialectOf } from './dialects/index.ts';
-import { type Answer, close, createHookServer, listenAt } from './server.ts';
+import { type Answer, close, createHookServer, type Handle, listenAt, listenOn } from './server.ts';
 import { callTraceparent, Sessions } from './sessions.ts';
+import { createIdentify, type Identify } from './tokens.ts';
 
 const PATH = '/v1/hooks';
 /** Our answer comes before the runtime stops waiting. */
@@ -30,6 +34,7 @@ const SHARE_OF_PATIENCE = 0.9;
 /** Events that wait for the journal at a time; more are counted as lost. */
 const MAX_UNWRITTEN = 10_000;
 const EXPIRY_CHECK_MS = 30_000;
+const REFUSED_EVERY_MS = 1000;
 
 export class AgentSource implements Component {
   readonly #config: Infer<typeof config>;
@@ -38,9 +43,11 @@ export class AgentSource implements Component {
   readonly #sessions: Sessions;
   readonly #halt = new AbortController();
   readonly #socketPath: string;
-  #server: Server | null = null;
+  #servers: Server[] = [];
   #sequence = 0;
   #facts = 0;
+  #refused = 0;
+  #refusedAt = -Infinity;
   #unwritten = 0;
   #chores: Promise<void> = Promise.resolve();
 
@@ -53,24 +60,71 @@ export class AgentSource implements Component {
   }
 
   async start(): Promise<void> {
-    const { maxBody, socketMode, socketGroup = null } = this.#config;
-    this.#server = createHookServer({ maxBodyBytes: maxBody, handle: (...asked) => this.#handle(...asked) });
-    await listenAt(this.#server, { path: this.#socketPath, mode: Number.parseInt(socketMode, 8), group: socketGroup });
-    this.#context.report({ status: 'ok', hears: `agents at ${this.#socketPath}` });
+    const { socketMode, socketGroup = null, listen } = this.#config;
+    const local = this.#open(async () => NO_PEER);
+    await listenAt(local, { path: this.#socketPath, mode: Number.parseInt(socketMode, 8), group: socketGroup });
+    const hears = [`agents at ${this.#socketPath}`];
+    if (listen !== undefined) hears.push(`and ${await this.#listen(listen)}`);
+    this.#context.report({ status: 'ok', hears: hears.join(' ') });
     this.#chores = this.#expireSessions();
   }
 
   async drain(deadline: AbortSignal): Promise<void> {
-    if (this.#server) await close(this.#server, deadline);
+    await Promise.all(this.#servers.map((server) => close(server, deadline)));
   }
 
   async stop(): Promise<void> {
     this.#halt.abort();
-    if (this.#server) await close(this.#server);
+    await Promise.all(this.#servers.map((server) => close(server)));
     await this.#chores;
   }
 
-  async #handle(request: IncomingMessage, body: () => Promise<Body>, gone: AbortSignal): Promise<Answer> {
+  #open(identify: Identify): Server {
+    const handle: Handle = (request, body, gone) => this.#handle(request, body, gone, identify);
+    const server = createHookServer({ maxBodyBytes: this.#config.maxBody, handle });
+    this.#servers.push(server);
+    return server;
+  }
+
+  /** For those who may mount nothing of the node: each request proves who asks. */
+  async #listen(address: string): Promise<string> {
+    const { tokenFile, audience } = this.#config;
+    if (tokenFile === undefined && audience === undefined)
+      throw new AppError('CONFIG_INVALID', '`listen` needs `audience` (pods by their token) or `tokenFile` beside it');
+    const { host, port } = listenPlace(address);
+    const bound = await listenOn(this.#open(createIdentify(this.#config, this.#context)), host, port);
+    return `${host ?? ''}:${bound}`;
+  }
+
+  /** Told at most once a second, with how many there were. */
+  #refuse(request: IncomingMessage, error: unknown): void {
+    this.#refused++;
+    const { clock } = this.#context;
+    const now = clock.monotonic();
+    if (now - this.#refusedAt < REFUSED_EVERY_MS) return;
+    const attributes = { 'agent.reason': errorText(error), 'agent.refused': this.#refused };
+    const who = request.socket.remoteAddress ?? '';
+    const place = { interface: '', namespace: '', messageType: 0, eventType: 0, sequence: ++this.#sequence };
+    this.#refused = 0;
+    this.#refusedAt = now;
+    this.#emit([{ ...place, type: CALLER_REFUSED, subject: who, time: clock.now(), synthetic: true, attributes }]);
+  }
+
+  async #identify(request: IncomingMessage, identify: Identify): Promise<AgentPeer> {
+    try {
+      return await identify(request.headers.authorization);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'POLICY_REFUSED') this.#refuse(request, error);
+      throw error;
+    }
+  }
+
+  async #handle(
+    request: IncomingMessage,
+    body: () => Promise<Body>,
+    gone: AbortSignal,
+    identify: Identify,
+  ): Promise<Answer> {
     const url = new URL(request.url ?? '/', 'http://node');
     if (url.pathname !== PATH && !url.pathname.startsWith(`${PATH}/`))
       throw new AppError('NOT_FOUND', `nothing is at ${url.pathname}; questions are asked by POST ${PATH}`);
@@ -80,11 +134,12 @@ export class AgentSource implements Component {
         body: { error: `${request.method ?? ''} is not answered here, expected POST` },
         headers: { allow: 'POST' },
       };
+    const peer = await this.#identify(request, identify);
     const named = url.pathname.slice(PATH.length + 1) || url.searchParams.get('dialect');
     const fixed = named ? dialectNamed(named) : null;
     const asked = await body();
     const dialect = fixed ?? dialectOf(asked);
-    const call: AgentCall = { ...dialect.read(asked), dialect: dialect.name, peer: NO_PEER, truncated: false };
+    const call: AgentCall = { ...dialect.read(asked), dialect: dialect.name, peer, truncated: false };
     const asking = { dialect, patienceMs: patience(url, dialect) * SHARE_OF_PATIENCE, gone };
     return { status: 200, body: await this.#ask(call, asking, request.headers.traceparent) };
   }

@@ -46,6 +46,14 @@ export async function controlPlaneOf(api: ApiServer, options: Json = {}, env: No
   return { ...controlPlane, folder, socket: dataFiles(join(folder, 'data')).socket };
 }
 
+/** JSON of its HTTP API. */
+export async function apiOf<T>({ api, folder }: Awaited<ReturnType<typeof controlPlaneOf>>, path: string): Promise<T> {
+  const token = (await readFile(dataFiles(join(folder, 'data')).token, 'utf8')).trim();
+  const response = await fetch(`${api.address}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
 /** Without sources, but for those that have options. */
 export async function sidecarOf(
   socket: string,
