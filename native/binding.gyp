@@ -74,6 +74,15 @@
       "ldflags!": ["-rdynamic"]
     },
     {
+      "target_name": "trotline-hook",
+      "type": "executable",
+      "sources": ["src/hook_client.cc", "src/hook_request.cc"],
+      "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
+      "cflags_cc": ["<@(warnings)"],
+      "ldflags": ["-static"],
+      "ldflags!": ["-rdynamic"]
+    },
+    {
       "target_name": "link-producer",
       "type": "executable",
       "sources": ["src/link_producer.cc"],

@@ -20,5 +20,6 @@ export type {
   RouteRecord,
   RuleRecord,
 } from './records.ts';
+export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { Spawner } from './spawner.ts';
 export type { SpawnEnded, SpawnLimit, SpawnRequest, SpawnerOptions } from './spawner.ts';

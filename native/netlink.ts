@@ -75,6 +75,7 @@ export interface NativeAddon {
   startHelper(line: number, helper: number, lockFile: string): LaunchedHelper;
   layout(): string[][];
   tryLock(fd: number): boolean;
+  peerCredentials(fd: number): [number, number, number];
 }
 
 const BATCH_ROWS = 512;

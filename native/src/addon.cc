@@ -251,6 +251,17 @@ Napi::Value tryLock(const Napi::CallbackInfo& info) {
   throw toError(info.Env(), SystemError("flock", errno));
 }
 
+/** Who holds the other end of a Unix socket (SO_PEERCRED): pid, uid, gid, as they were at its `connect`. */
+Napi::Value peerCredentials(const Napi::CallbackInfo& info) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(info[0].As<Napi::Number>().Int32Value(), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+    throw toError(info.Env(), SystemError("getsockopt", errno));
+  auto ids = Napi::Array::New(info.Env());
+  for (const double id : {double(peer.pid), double(peer.uid), double(peer.gid)}) ids.Set(ids.Length(), id);
+  return ids;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NetlinkReader", Reader::define(env));
   exports.Set("openNetlinkSocket", Napi::Function::New<openNetlinkSocket>(env, "openNetlinkSocket"));
@@ -258,6 +269,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("startHelper", Napi::Function::New<startHelper>(env, "startHelper"));
   exports.Set("layout", Napi::Function::New<layout>(env, "layout"));
   exports.Set("tryLock", Napi::Function::New<tryLock>(env, "tryLock"));
+  exports.Set("peerCredentials", Napi::Function::New<peerCredentials>(env, "peerCredentials"));
   return exports;
 }
 

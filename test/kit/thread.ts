@@ -27,6 +27,7 @@ export interface ThreadOptions {
   readonly sources?: readonly SourceDefinition[];
   readonly actions?: readonly ActionDefinition[];
   readonly policy?: NodePolicy;
+  readonly sourceConfigs?: ReadonlyMap<string, unknown>;
   readonly sidecar?: Partial<SidecarOptions>;
 }
 
@@ -73,7 +74,7 @@ export class Thread implements AsyncDisposable {
   /** Resolves when the hooks of the control plane run, where there is one. */
   async startSidecar(): Promise<void> {
     const files = dataFiles(this.folder);
-    const { sources = [], actions = [], policy, sidecar } = this.#options;
+    const { sources = [], actions = [], policy, sourceConfigs, sidecar } = this.#options;
     const options = parseSidecarOptions({
       controlPlane: `unix:${files.socket}`,
       data: files.sidecar,
@@ -86,6 +87,7 @@ export class Thread implements AsyncDisposable {
       version: '0.0.0',
       policy: policy ?? policyForUp({ hooksDirectory: this.hooksFolder, user: 'root' }),
       sources,
+      sourceConfigs,
       actions,
       clock: systemClock,
       log,

@@ -23,6 +23,12 @@ export const config = Type.Object(
       default: [],
       description: 'Numbers of the users that may ask at the socket, by peer credentials; empty: whoever can connect.',
     }),
+    podFolder: Type.String({
+      default: '/var/log/pods',
+      pattern: '^/',
+      description:
+        "Where the kubelet has a folder for each pod (`namespace_name_uid`): tells a pod's name from its cgroup.",
+    }),
     listen: Type.Optional(
       Type.String({
         pattern: LISTEN_ADDRESS,

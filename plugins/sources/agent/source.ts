@@ -15,7 +15,6 @@ import {
   HOOK_BYPASSED,
   type Infer,
   listenPlace,
-  NO_PEER,
   SESSION_EXPIRED,
   type SourceContext,
   type Verdict,
@@ -24,9 +23,10 @@ import {
 import type { Body } from '../../bodies.ts';
 import type { config } from './config.ts';
 import { type Dialect, dialectNamed, dialectOf } from './dialects/index.ts';
+import { Peers } from './peer.ts';
 import { type Answer, close, createHookServer, type Handle, listenAt, listenOn } from './server.ts';
 import { callTraceparent, Sessions } from './sessions.ts';
-import { createIdentify, type Identify } from './tokens.ts';
+import { createIdentify } from './tokens.ts';
 
 const PATH = '/v1/hooks';
 /** Our answer comes before the runtime stops waiting. */
@@ -43,6 +43,7 @@ export class AgentSource implements Component {
   readonly #sessions: Sessions;
   readonly #halt = new AbortController();
   readonly #socketPath: string;
+  readonly #peers: Peers;
   #servers: Server[] = [];
   #sequence = 0;
   #facts = 0;
@@ -55,13 +56,14 @@ export class AgentSource implements Component {
     this.#config = options;
     this.#context = context;
     this.#socketPath = options.socket ?? join(context.folder, 'agent.sock');
-    const { sessionIdle: idleMs, silentTurns } = options;
+    const { sessionIdle: idleMs, silentTurns, users, podFolder } = options;
+    this.#peers = new Peers({ users, podFolder, log: context.log });
     this.#sessions = new Sessions({ idleMs, silentTurns, now: () => context.clock.monotonic() });
   }
 
   async start(): Promise<void> {
     const { socketMode, socketGroup = null, listen } = this.#config;
-    const local = this.#open(async () => NO_PEER);
+    const local = this.#open(async ({ socket }) => this.#peers.of(socket));
     await listenAt(local, { path: this.#socketPath, mode: Number.parseInt(socketMode, 8), group: socketGroup });
     const hears = [`agents at ${this.#socketPath}`];
     if (listen !== undefined) hears.push(`and ${await this.#listen(listen)}`);
@@ -79,7 +81,7 @@ export class AgentSource implements Component {
     await this.#chores;
   }
 
-  #open(identify: Identify): Server {
+  #open(identify: WhoAsks): Server {
     const handle: Handle = (request, body, gone) => this.#handle(request, body, gone, identify);
     const server = createHookServer({ maxBodyBytes: this.#config.maxBody, handle });
     this.#servers.push(server);
@@ -92,7 +94,9 @@ export class AgentSource implements Component {
     if (tokenFile === undefined && audience === undefined)
       throw new AppError('CONFIG_INVALID', '`listen` needs `audience` (pods by their token) or `tokenFile` beside it');
     const { host, port } = listenPlace(address);
-    const bound = await listenOn(this.#open(createIdentify(this.#config, this.#context)), host, port);
+    const identify = createIdentify(this.#config, this.#context);
+    const server = this.#open(({ headers }) => identify(headers.authorization));
+    const bound = await listenOn(server, host, port);
     return `${host ?? ''}:${bound}`;
   }
 
@@ -110,9 +114,9 @@ export class AgentSource implements Component {
     this.#emit([{ ...place, type: CALLER_REFUSED, subject: who, time: clock.now(), synthetic: true, attributes }]);
   }
 
-  async #identify(request: IncomingMessage, identify: Identify): Promise<AgentPeer> {
+  async #identify(request: IncomingMessage, identify: WhoAsks): Promise<AgentPeer> {
     try {
-      return await identify(request.headers.authorization);
+      return await identify(request);
     } catch (error) {
       if (error instanceof AppError && error.code === 'POLICY_REFUSED') this.#refuse(request, error);
       throw error;
@@ -123,7 +127,7 @@ export class AgentSource implements Component {
     request: IncomingMessage,
     body: () => Promise<Body>,
     gone: AbortSignal,
-    identify: Identify,
+    identify: WhoAsks,
   ): Promise<Answer> {
     const url = new URL(request.url ?? '/', 'http://node');
     if (url.pathname !== PATH && !url.pathname.startsWith(`${PATH}/`))
@@ -237,6 +241,9 @@ export class AgentSource implements Component {
     }
   }
 }
+
+/** Throws POLICY_REFUSED for who may not. */
+type WhoAsks = (request: IncomingMessage) => Promise<AgentPeer>;
 
 /** Who asks, in which form, and for how long they wait: ours ends before. */
 interface Asking {
