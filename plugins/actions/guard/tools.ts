@@ -35,6 +35,7 @@ export function inspectTool(call: AgentCall, { cwd, home, workspaces }: Place): 
   const host: Host = {
     workspaces,
     find: (risk, rule, reason) => void findings.push({ risk, rule, reason }),
+    feed: () => undefined,
     run: () => HOLE,
     runText: () => HOLE,
   };

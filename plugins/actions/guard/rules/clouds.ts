@@ -81,6 +81,7 @@ const storage: Handler = ({ name, args }, host) => {
 const terraform: Handler = ({ name, args }, host) => {
   const text = args.join(' ');
   const verb = args.find((arg) => !arg.startsWith('-')) ?? '';
+  if (/^(plan|show|output|validate|graph|providers|fmt|version|preview)$/.test(verb)) return NAME;
   if (verb === 'destroy' || /(^|\s)-{1,2}destroy(\s|$)/.test(text) || /^(down|nuke)$/.test(verb))
     host.find('HIGH', 'cloud', `deletes all that is managed: ${name} ${shown(text)}`);
   else if (

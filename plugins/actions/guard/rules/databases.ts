@@ -24,7 +24,8 @@ const client: Handler = (from, host) => {
 export function inspectStatements(text: string, from: Invocation, host: Host): void {
   if (text.includes(DOWNLOAD)) host.find('HIGH', 'database', `${from.name} runs statements that come over the network`);
   const plain = text.replaceAll(/--[^\n]*|\/\*[^]*?\*\//g, ' ').replaceAll(/'(?:[^']|'')*'/g, "''");
-  for (const statement of plain.split(/;|\\g\b/)) {
+  const bare = from.name.startsWith('mongo') ? plain.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""') : plain;
+  for (const statement of bare.split(/;|\\g\b/)) {
     const found = STATEMENTS.find(([pattern]) => pattern.test(statement));
     if (found) host.find('HIGH', 'database', `${found[1]}: ${shown(statement.trim())}`);
     else if (

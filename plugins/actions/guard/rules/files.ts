@@ -58,6 +58,7 @@ const remove: Handlers[string] = (from, host) => {
 
 /** What is written to a path: by a redirection, a copy, an editor. */
 export function writes(path: string, from: Invocation, host: Host, content = ''): void {
+  if (path.startsWith('/dev/fd/s')) return host.feed(path, content, from);
   if (/^\/dev\/(null|stdout|stderr|stdin|tty|fd\/.*|zero|full)$/.test(path) || path.startsWith('/proc/self/fd')) return;
   const text = shown(pathText(path));
   const place = placeOf(path, from, host.workspaces);
@@ -130,6 +131,7 @@ const permissions: Handlers[string] = (from, host) => {
     const text = shown(path);
     if (recursive && (place === 'root' || place === 'home' || place === 'system'))
       host.find('CRITICAL', 'permissions-system', `changes the permissions of everything in “${text}”`);
+    else if (place === 'secret' && /^0?[4-7]00$|^(go|og|o|g)?-[rwx]+$|^(u=rwx?,)?go=$/.test(mode)) continue;
     else if (place === 'system' || place === 'secret' || place === 'root' || place === 'device')
       host.find('HIGH', 'permissions-system', `changes the permissions of “${text}”`);
   }

@@ -5,8 +5,10 @@ import { databases } from './databases.ts';
 import { files } from './files.ts';
 import { gits } from './git.ts';
 import { awk, interpreters, sed } from './interpreters.ts';
+import { unknownProgram } from './guess.ts';
 import { kubernetes } from './kubernetes.ts';
 import { network } from './network.ts';
+import { operations, tells } from './operations.ts';
 import { packages } from './packages.ts';
 import { system } from './system.ts';
 import { texts } from './texts.ts';
@@ -25,18 +27,25 @@ const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([
   clouds,
   databases,
   packages,
+  operations,
   { awk, gawk: awk, mawk: awk, sed, gsed: sed },
   texts,
+  tells,
 ]);
 
 /** All that is known of one program, as one handler: the first that knows what is printed says so. */
-export function handlerOf(name: string): Handler | undefined {
+export function handlerOf(name: string): Handler {
   const handlers = HANDLERS.get(name);
-  if (!handlers) return undefined;
+  if (!handlers) return unknownProgram;
   return (invocation, host) => together(handlers, invocation, host);
 }
 
+/** Of these, `--help` is all that happens; others hand it on to what they run. */
+const HELPFUL = new Set([clouds, gits, system, databases, kubernetes].flatMap((handlers) => Object.keys(handlers)));
+const HELP = new Set(['--help', '-help']);
+
 function together(handlers: readonly Handler[], invocation: Invocation, host: Host): string | undefined {
+  if (HELPFUL.has(invocation.name) && invocation.args.some((arg) => HELP.has(arg))) return '';
   let output: string | undefined;
   for (const handler of handlers) output = handler(invocation, host) ?? output;
   return output;

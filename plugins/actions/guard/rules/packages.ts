@@ -214,7 +214,14 @@ const make: Handler = (from, host) => {
   const evaluated = parsed.value('eval');
   for (const [, command = ''] of (evaluated ?? '').matchAll(/\$\(shell ([^)]*)\)|:\s*;?\s*([^\n]*)/g))
     host.runText(command, from);
-  if (parsed.operands.some((target) => /^(destroy|nuke|wipe|drop-db|db-drop|purge|obliterate)/.test(target)))
+  if (parsed.has('n', 'dry-run', 'just-print', 'q')) return NAME;
+  if (
+    parsed.operands.some((target) =>
+      /^(destroy|nuke|wipe|purge|obliterate|drop-db|db-drop|db-reset|reset-db)([-_](prod|all|everything|db|data|database|cluster|infra|production)\w*)?$/.test(
+        target,
+      ),
+    )
+  )
     host.find('MEDIUM', 'task', `a task whose name says that it destroys: make ${shown(from.args.join(' '))}`);
   return NAME;
 };

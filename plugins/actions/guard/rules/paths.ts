@@ -26,7 +26,7 @@ const SECRET_PATH =
   /(^|\/)(\.ssh(\/(?!known_hosts|config$|[^/]*\.pub$).*)?$|\.gnupg(\/|$)|\.aws\/(credentials|config|sso|cli)|\.kube\/config|\.docker\/config\.json|\.netrc$|\.pgpass$|\.my\.cnf$|\.npmrc$|\.pypirc$|\.git-credentials$|\.config\/(gcloud|gh|hub|op|rclone)(\/|$)|\.azure(\/|$)|\.vault-token$|\.password-store(\/|$)|\.local\/share\/keyrings|\.mozilla|\.config\/google-chrome|\.bitcoin|wallet\.dat$|\.bash_history$|\.zsh_history$|id_(rsa|dsa|ecdsa|ed25519)$|[^/]*\.(pem|pfx|p12|keystore|jks|kdbx)$|\.env(\.(local|prod|production|staging|dev|development))?$|\.terraform\.d\/credentials|terraform\.tfstate$|secrets?\.(ya?ml|json|env)$|credentials\.json$)|^\/etc\/(g?shadow|sudoers|ssh\/ssh_host_[^/]*_key|kubernetes\/(admin\.conf|pki))|^\/(var\/)?run\/secrets|^\/proc\/[^/]+\/(environ|mem)$|^\/root\/\.ssh/;
 
 export function isSecretPath(path: string): boolean {
-  return SECRET_PATH.test(path) && !/\.pub$|\.(example|sample|template|dist)$/.test(path);
+  return SECRET_PATH.test(path) && !/\.pub$|(^|\/)[\w.-]*(cert|chain|public|pubkey|\bca)[\w-]*\.pem$|\.(example|sample|template|dist)$/.test(path);
 }
 
 export function isDevice(path: string): boolean {

@@ -53,7 +53,7 @@ const killByName: Handler = ({ name, args }, host) => {
 };
 
 const SERVICE_READS =
-  /^(--user |--no-pager |-\S+ )*(status|list-\S+|show\S*|cat|is-\S+|get-default|--version|--help|help|log|daemon-reexec --help|$)/;
+  /^(--user |--no-pager |-\S+ )*(status|list-\S+|show\S*|cat|is-\S+|--failed|--state\S*|-a|--all|get-default|--version|--help|help|log|daemon-reexec --help|$)/;
 
 const systemctl: Handler = ({ name, args }, host) => {
   const text = args.join(' ');
@@ -99,7 +99,9 @@ const disk: Handler = ({ name, args }, host) => {
   const text = args.join(' ');
   if (
     onlyAsks(args) ||
-    /^(-\w*l\w*|--list|-x|-p|print|info|list|show)( |$)/.test(text) ||
+    /^(-\w*l\w*|--list|-x|-p|print|info|list|show|status|get|history|iostat|events|--detail|--examine|--query|-D|-E|-Q|luksDump|isLuks|ls|table|deps)( |$)/.test(
+      text,
+    ) ||
     (/\bprint\b/.test(text) && name === 'parted')
   )
     return NAME;

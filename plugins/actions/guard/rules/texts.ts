@@ -1,7 +1,7 @@
 /** What programs print: only as much as it takes to see what is hidden in a pipe or a substitution. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, named } from '../shell/invocation.ts';
-import { HOLE, marksOf, NAME, SECRET, unmarked } from '../shell/marks.ts';
+import { ENVIRONMENT, HOLE, marksOf, NAME, PROCESSES, SECRET, unmarked } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { filtered, formatted, unescaped } from '../shell/transforms.ts';
 import { contentOf } from './files.ts';
@@ -30,9 +30,15 @@ const cat: Handler = ({ args, stdin, scope }) => {
   return files.map((file) => (file === '-' ? stdin : contentOf(absolute(file, scope), scope))).join('\n');
 };
 
+/** What people search for who look for secrets. */
+const SECRET_WORDS = /secret|token|passw|key|cred|auth|pwd/i;
+
 const filter: Handler = (from) => {
   const { name, args, stdin, scope } = from;
   const operands = parseOptions(args, { valued: VALUED[name] ?? [] }).operands;
+  if (/^[ef]?grep$/.test(name) && stdin.includes(ENVIRONMENT))
+    return SECRET_WORDS.test(operands[0] ?? '') ? SECRET : NAME;
+  if (/^[ef]?grep$/.test(name) && stdin.includes(PROCESSES)) return NAME;
   const files = operands.slice(SKIPPED.has(name) ? 1 : 0);
   const input =
     files.length === 0 || name === 'tr'
@@ -54,6 +60,17 @@ const VALUED: Readonly<Record<string, readonly string[]>> = {
   fold: ['w'],
   grep: ['e', 'A', 'B', 'C', 'm', 'f', 'include', 'exclude'],
 };
+
+/** What these print for `eval` is theirs to print. */
+const shellSetup: Handler = ({ args }) =>
+  args.length === 0 ||
+  /^(-[sc]|hook|init|env|shellenv|activate|docker-env|completion|export|shell)\b/.test(args.join(' '))
+    ? ''
+    : undefined;
+
+/** What a machine, or what runs on it, cannot do without. */
+const GREAT_SERVICES =
+  /^(sshd|systemd\w*|init|dockerd|containerd|kubelet|etcd|mysqld|postgres|mongod|redis-server|nginx)$/;
 
 const word: Handler = () => NAME;
 const secret: Handler = () => SECRET;
@@ -91,7 +108,7 @@ const list: Handler = ({ args }) => {
 
 const environment: Handler = ({ name, args, scope }) => {
   const operands = args.filter((arg) => !arg.startsWith('-'));
-  if (name !== 'printenv' || operands.length === 0) return SECRET;
+  if (name !== 'printenv' || operands.length === 0) return ENVIRONMENT;
   return operands
     .map((operand) => (/TOKEN|SECRET|PASS|KEY|CRED/i.test(operand) ? SECRET : scope.get(operand).join(' ')))
     .join('\n');
@@ -108,7 +125,7 @@ const sequence: Handler = ({ args }) => {
 export const texts: Handlers = {
   echo,
   printf,
-  ...named('cat gcat bat less more zless nl strings', cat),
+  ...named('cat gcat bat less more most zless zcat nl strings od hexdump xxd tac pr bat batcat view-secret', cat),
   ...named(
     'sort uniq sponge pv dos2unix fold expand unexpand iconv tac rev head tail base64 basenc base32 xxd tr sed gsed cut gunzip zcat gzip paste awk gawk mawk grep egrep',
     filter,
@@ -117,12 +134,20 @@ export const texts: Handlers = {
     'date whoami id hostname uname nproc wc arch tty logname getconf lsb_release uptime sw_vers md5sum sha256sum sha1sum shasum uuidgen stat du df test true false sleep expr bc numfmt cmp',
     word,
   ),
+  ...named(
+    'ssh-agent direnv brew rbenv pyenv nodenv jenv starship fnm mise asdf dircolors opam minikube podman-machine zoxide atuin conda micromamba',
+    shellSetup,
+  ),
+  ...named('ps pstree top htop', () => PROCESSES),
+  ...named('pgrep lsof fuser jobs ss netstat', word),
+  pidof: ({ args }) => (args.some((arg) => GREAT_SERVICES.test(arg)) ? HOLE : NAME),
   ...named('basename dirname realpath readlink', path),
   ...named('which whereis', which),
   ...named('mktemp tempfile', temporary),
   ...named('ls dir exa eza', list),
   ...named('printenv', environment),
-  ...named('history pass op bw lpass gopass secret-tool', secret),
+  ...named('pass op bw lpass gopass secret-tool', secret),
+  history: () => ENVIRONMENT,
   pwd: ({ scope }) => scope.cwd,
   seq: sequence,
   yes: ({ args }) => args.join(' ') || 'y',

@@ -1,8 +1,9 @@
 /** Programs and builtins that start others: what they start is what counts. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { HOLE, isOpaque, marksOf, NAME, SECRET, shown, DOWNLOAD } from '../shell/marks.ts';
+import { DOWNLOAD, ENVIRONMENT, HOLE, isOpaque, marksOf, NAME, SECRET, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
+import { tellEnvironment } from '../shell/opaque.ts';
 import { contentOf, deletes } from './files.ts';
 import { placeOf } from './paths.ts';
 
@@ -12,8 +13,8 @@ const VALUED: Readonly<Record<string, readonly string[]>> = {
   ionice: ['c', 'n', 'p', 'class', 'classdata'],
   timeout: ['k', 's', 'kill-after', 'signal'],
   stdbuf: ['i', 'o', 'e', 'input', 'output', 'error'],
-  taskset: ['c', 'p'],
-  chrt: [],
+  taskset: ['p'],
+  chrt: ['T', 'P', 'D'],
   strace: ['e', 'o', 's', 'p', 'u'],
   ltrace: ['e', 'o'],
   time: ['f', 'o'],
@@ -42,7 +43,8 @@ const wrapper: Handler = (from, host) => {
   const args = parseOptions(from.args, { valued: VALUED[name] ?? [], untilOperand: true });
   const command = args.operands.slice(BEFORE[name] ?? 0);
   const text = args.value('c', 'command');
-  if (name === 'flock' && text !== undefined) return host.runText(text, from);
+  const inline = command[0] === '-c' || command[0] === '--command' ? command[1] : undefined;
+  if (name === 'flock' && (text ?? inline) !== undefined) return host.runText(text ?? inline ?? '', from);
   if (command.length === 0) return HOLE;
   return name === 'watch' ? host.runText(command.join(' '), from) : host.run(command, from);
 };
@@ -102,16 +104,17 @@ const env: Handler = (from, host) => {
     valued: ['u', 'C', 'S', 'unset', 'chdir', 'split-string'],
     untilOperand: true,
   });
+  const folder = args.value('C', 'chdir');
+  if (folder !== undefined) from.scope.cwd = absolute(folder, from.scope);
   const split = args.value('S', 'split-string');
   const words = split === undefined ? args.operands : [...split.trim().split(/\s+/), ...args.operands];
   const at = words.findIndex((word) => !/^[A-Za-z_]\w*=/.test(word));
   for (const word of at < 0 ? words : words.slice(0, at)) {
     const [name = '', ...value] = word.split('=');
     from.scope.variables.set(name, [value.join('=')]);
-    if (/^LD_(PRELOAD|AUDIT)$/.test(name))
-      host.find('HIGH', 'preload', `${shown(word)} puts code into what is started`);
+    tellEnvironment(name, from, host);
   }
-  return at < 0 ? SECRET : host.run(words.slice(at), from);
+  return at < 0 ? ENVIRONMENT : host.run(words.slice(at), from);
 };
 
 const XARGS = [
@@ -272,13 +275,13 @@ const declare: Handler = (from, host) => {
   const onlyShown = operands.length === 0;
   for (const arg of operands) {
     const at = arg.indexOf('=');
-    if (at > 0) from.scope.set(arg.slice(0, at).replace(/\+$/, ''), [arg.slice(at + 1)]);
+    const refers = from.args.some((each) => /^-\w*n/.test(each));
+    const value = arg.slice(at + 1);
+    if (at > 0) from.scope.set(arg.slice(0, at).replace(/\+$/, ''), refers ? from.scope.get(value) : [value]);
     const name = at > 0 ? arg.slice(0, at) : arg;
-    if (from.name === 'export' && /^LD_(PRELOAD|AUDIT)$/.test(name) && at > 0)
-      host.find('HIGH', 'preload', `${shown(arg)} puts code into everything that is started`);
-    if (/^(PROMPT_COMMAND|BASH_ENV|ENV)$/.test(name) && at > 0) host.runText(arg.slice(at + 1), from);
+    if (at > 0) tellEnvironment(name, from, host);
   }
-  return onlyShown ? SECRET : '';
+  return onlyShown && from.name !== 'local' ? ENVIRONMENT : '';
 };
 
 const read: Handler = ({ args, stdin, scope }) => {
@@ -317,7 +320,7 @@ const shift: Handler = ({ args, scope }) => {
 };
 
 const set: Handler = ({ args, scope }) => {
-  if (args.length === 0) return SECRET;
+  if (args.length === 0) return ENVIRONMENT;
   const at = args.indexOf('--');
   if (at >= 0) scope.parameters = args.slice(at + 1);
   else if (args[0] !== undefined && !/^[-+]/.test(args[0])) scope.parameters = args;

@@ -1,5 +1,5 @@
 /** What an assignment leaves in a scope, and which functions never end. */
-import { type Assignment, forEachChild, type SyntaxNode } from 'unbash';
+import { type Assignment, type CompoundList, forEachChild, type SyntaxNode } from 'unbash';
 
 import type { FunctionBody, Scope } from './scope.ts';
 import { type Expanding, fieldsOf, textOfWord } from './words.ts';
@@ -36,4 +36,20 @@ export function multiplies(name: string, body: FunctionBody): boolean {
     return found;
   };
   return walk(body, false);
+}
+
+/** A loop's condition that never fails: `true`, `:`, `[ 1 ]`. */
+export function isEndless(clause: CompoundList): boolean {
+  return clause.commands.every(({ command }) => {
+    if (command.type !== 'Command') return false;
+    const words = [command.name, ...command.args].map((word) =>
+      word !== undefined && 'value' in word ? word.value : '',
+    );
+    return /^(true|:|\[ 1 \]|\[\[ 1 \]\]|test 1)$/.test(words.join(' '));
+  });
+}
+
+/** Something in it goes on beside it. */
+export function multipliesIn(body: CompoundList): boolean {
+  return body.commands.some(({ background }) => background === true);
 }

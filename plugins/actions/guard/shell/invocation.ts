@@ -36,6 +36,8 @@ export interface Host {
   find(risk: Risk, rule: string, reason: string): void;
   /** Runs another command; what it prints. */
   run(argv: readonly string[], from: Invocation, how?: Partial<How>, stdin?: string): string;
+  /** Hands what is written to a path to the `>( )` that it stands for. */
+  feed(path: string, content: string, from: Invocation): void;
   /** Runs shell text in a shell of its own; what it prints. */
   runText(text: string, from: Invocation, parts?: Partial<TextParts>): string;
 }

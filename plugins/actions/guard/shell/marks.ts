@@ -12,6 +12,11 @@ export const SECRET = '\uE002';
 /** What came over the network. */
 export const DOWNLOAD = '\uE003';
 
+/** All variables of the environment: secret when it is sent, no surprise when it is shown. */
+export const ENVIRONMENT = `${SECRET}environment`;
+/** All processes of the machine. */
+export const PROCESSES = `${HOLE}processes`;
+
 const MARKS = /[\uE000-\uE003]/g;
 
 /** A text from outside, which must not bring marks of its own. */
@@ -22,6 +27,11 @@ export function unmarked(text: string): string {
 /** Whether what is there can be anything. */
 export function isOpaque(text: string): boolean {
   return text.includes(HOLE) || text.includes(DOWNLOAD) || text.includes(SECRET);
+}
+
+/** Whether a text shows keys, tokens or passwords to whoever reads it. */
+export function showsSecrets(text: string): boolean {
+  return text.replaceAll(ENVIRONMENT, '').includes(SECRET);
 }
 
 export function marksOf(text: string): string {

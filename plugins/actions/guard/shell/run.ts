@@ -22,11 +22,11 @@ import {
 
 import type { Risk } from '#core';
 
-import { assign, assignedText, multiplies } from './assignments.ts';
+import { assign, assignedText, isEndless, multiplies, multipliesIn } from './assignments.ts';
 import type { Finding, Handler, Host, How, Invocation, TextParts } from './invocation.ts';
-import { HOLE, isOpaque, marksOf, NAME, shown, unmarked } from './marks.ts';
+import { HOLE, isOpaque, marksOf, NAME, showsSecrets, shown, unmarked } from './marks.ts';
 import { absolute, joined, nameOf, requoted } from './names.ts';
-import { tellEnvironment, tellErrors, tellOpaqueCommand, tellOpaqueText } from './opaque.ts';
+import { tellEndless, tellEnvironment, tellErrors, tellOpaqueCommand, tellOpaqueText } from './opaque.ts';
 import { type FunctionBody, Scope } from './scope.ts';
 import { type Expanding, fieldsOf, textOfParts, textOfWord } from './words.ts';
 
@@ -63,6 +63,8 @@ class Run implements Host {
   #commands = 0;
   #depth = 0;
   #substitutions = 0;
+  /** `>( )` by the path that stands for it. */
+  readonly #sinks = new Map<string, ParsedScript>();
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -82,7 +84,8 @@ class Run implements Host {
 
   script(text: string): void {
     const { cwd, home } = this.#options;
-    this.#text(unmarked(text), new Scope({ cwd, home }), '', PLAIN);
+    const printed = this.#text(unmarked(text), new Scope({ cwd, home }), '', PLAIN);
+    if (showsSecrets(printed)) this.find('MEDIUM', 'read-secret', 'shows keys, tokens or passwords');
   }
 
   run(argv: readonly string[], from: Invocation, how: Partial<How> = {}, stdin: string = from.stdin): string {
@@ -194,8 +197,10 @@ class Run implements Host {
       case 'Select':
         return this.#for(node, scope, stdin, how);
       case 'ArithmeticFor':
+        if (node.test === undefined && multipliesIn(node.body)) tellEndless(this);
         return this.#list(node.body, scope, stdin, how);
       case 'While':
+        if (isEndless(node.clause) && multipliesIn(node.body)) tellEndless(this);
         return this.#while(node.clause, node.body, scope, stdin, how);
       case 'Case':
         return this.#case(node, scope, stdin, how);
@@ -310,6 +315,7 @@ class Run implements Host {
     if (node.name === undefined) {
       for (const assignment of assignments) assign(assignment, scope, on);
       const nobody = { scope, how, name: '', path: '', args: [], stdin: input };
+      for (const { name } of assignments) tellEnvironment(name, nobody, this);
       return this.#output(node.redirects, '', nobody);
     }
     const own = assignments.length > 0 ? new Scope(scope) : scope;
@@ -382,20 +388,26 @@ class Run implements Host {
     return {
       scope,
       output: (script) => (script ? this.#substituted(script, scope, how) : HOLE),
-      substitute: (script) => {
+      substitute: (script, operator) => {
         const path = `/dev/fd/s${++this.#substitutions}`;
-        scope.files.set(path, script ? this.#substituted(script, scope, how) : HOLE);
+        if (operator === '>' && script) this.#sinks.set(path, script);
+        else scope.files.set(path, script ? this.#substituted(script, scope, how) : HOLE);
         return path;
       },
     };
   }
 
-  #substituted(script: ParsedScript, scope: Scope, how: How): string {
+  feed(path: string, content: string, { scope, how }: Invocation): void {
+    const script = this.#sinks.get(path);
+    if (script) this.#substituted(script, scope, how, content);
+  }
+
+  #substituted(script: ParsedScript, scope: Scope, how: How, stdin = ''): string {
     if (this.#depth >= MAX_DEPTH) return HOLE;
     this.#depth++;
     try {
       tellErrors(script, '', this);
-      return this.#statements(script.commands, new Scope(scope), '', how);
+      return this.#statements(script.commands, new Scope(scope), stdin, how);
     } finally {
       this.#depth--;
     }
@@ -431,8 +443,17 @@ class Run implements Host {
       if (isOutput && redirect.operator !== '>&') left = '';
       const before = redirect.operator.includes('>>') ? (from.scope.files.get(path) ?? '') : '';
       from.scope.files.set(path, before + content);
+      const isShell = /^(\w*sh|exec|python\d?|perl|ruby|socat)$/.test(from.name);
+      if (isShell && /^\/dev\/(tcp|udp)\//.test(path))
+        this.find('CRITICAL', 'reverse-shell', `gives a shell to ${shown(path)}`);
+      if (isOutput && isEndlessOutput(from)) this.find('HIGH', 'exhaust', `fills the disk: ${shown(path)}`);
       this.#options.onWrite(path, from, this, content);
     }
     return left;
   }
+}
+
+/** `yes`, `cat /dev/zero`: what they print has no end. */
+function isEndlessOutput({ name, args }: Invocation): boolean {
+  return name === 'yes' || (name === 'cat' && args.some((arg) => /^\/dev\/(zero|u?random)$/.test(arg)));
 }

@@ -1,7 +1,7 @@
 /** What a shell knows at a point of its text: variables, functions, files it has written, where it is. */
 import type { CompoundList, CompoundCommand, Redirected } from 'unbash';
 
-import { HOLE, NAME } from './marks.ts';
+import { HOLE, NAME, SECRET } from './marks.ts';
 
 export type FunctionBody = CompoundCommand | Redirected | CompoundList;
 
@@ -59,9 +59,16 @@ export class Scope {
       if (name === '0') return ['bash'];
       return [this.parameters === null ? HOLE : (this.parameters[Number(name) - 1] ?? '')];
     }
+    if (SCRATCH_NAMES.test(name)) return [`/tmp/${NAME}`];
+    if (SECRET_NAMES.test(name)) return [SECRET];
     return [HOLE];
   }
 }
+
+/** Variables that nobody set here, by what people call them. */
+const SCRATCH_NAMES = /(^|_)(TMP|TEMP|SCRATCH)(DIR|FILE|PATH)?(_|$)|^(tmp|temp)(dir|file)?$/;
+const SECRET_NAMES =
+  /(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|SECRET_KEY|ACCESS_KEY|CREDENTIALS?)(_|$)|_PAT$/;
 
 /** What is the same, or as harmless, wherever a text runs. */
 const FIXED: ReadonlyMap<string, string> = new Map([

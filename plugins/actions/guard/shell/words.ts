@@ -9,8 +9,8 @@ export interface Expanding {
   readonly scope: Scope;
   /** What a substituted command prints. */
   output(script: ParsedScript | undefined): string;
-  /** Path of what a `<( )` prints. */
-  substitute(script: ParsedScript | undefined): string;
+  /** Path of what a `<( )` prints, or of what a `>( )` reads. */
+  substitute(script: ParsedScript | undefined, operator: '<' | '>'): string;
 }
 
 const MAX_FIELDS = 1024;
@@ -92,7 +92,7 @@ function addPart(fields: Fields, part: WordPart, on: Expanding, isFirst: boolean
       fields.join(part.text);
       return;
     case 'ProcessSubstitution':
-      fields.join(on.substitute(part.script));
+      fields.join(on.substitute(part.script, part.operator));
       return;
     default:
       for (const [index, value] of expandPart(part, on).entries()) {
@@ -121,9 +121,10 @@ function expandPart(part: WordPart, on: Expanding): readonly string[] {
     case 'CommandExpansion':
       return [on.output(part.script).replace(/\n+$/, '')];
     case 'ArithmeticExpansion':
+      if (part.text.includes('$(', 2)) on.output(parse(`: "${part.text.slice(3, -2)}"`));
       return [arithmetic(part.text, on.scope)];
     case 'ProcessSubstitution':
-      return [on.substitute(part.script)];
+      return [on.substitute(part.script, part.operator)];
     default:
       return [part.text];
   }
