@@ -2,6 +2,8 @@
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, named } from '../shell/invocation.ts';
 import { HOLE, NAME, SECRET, shown } from '../shell/marks.ts';
+import { absolute } from '../shell/names.ts';
+import { isSecretPath } from './paths.ts';
 
 /** Of clouds: what deletes, opens or gives rights away, by pattern of the whole call. */
 const CLOUDS: readonly (readonly [RegExp, string])[] = [
@@ -48,13 +50,18 @@ const CLOUDS: readonly (readonly [RegExp, string])[] = [
 ];
 
 const CLOUD_SECRETS =
-  /\b(sts (get-session-token|assume-role)|secretsmanager get-secret-value|ssm get-parameters?\b.*with-decryption|auth print-(access|identity)-token|auth application-default print|account get-access-token|secrets versions access|keyvault secret show|ecr get-login-password|configure (get|export-credentials)|kv get|print token|read -field)/;
+  /\b(sts (get-session-token|assume-role)|secretsmanager get-secret-value|ssm get-parameters?\b.*with-decryption|auth print-(access|identity)-token|auth application-default print|account get-access-token|secrets versions access|keyvault secret show|ecr get-login-password|configure (get \S*(key|token|secret)|export-credentials)|kv get|print token|read -field)/;
 
-const cloud: Handler = ({ name, args }, host) => {
+const cloud: Handler = ({ name, args, scope }, host) => {
   const text = args.join(' ');
   if (/(^|\s)(--dry-?run|--dryrun|help|--help)(\s|$)/.test(text)) return NAME;
   const found = CLOUDS.find(([pattern]) => pattern.test(text));
   if (found) host.find('HIGH', 'cloud', `${found[1]}: ${name} ${shown(text)}`);
+  else if (
+    args.some((arg) => /^[/~.]/.test(arg) && isSecretPath(absolute(arg, scope))) &&
+    /\b(cp|sync|mv|put-object|upload)\b/.test(text)
+  )
+    host.find('CRITICAL', 'exfiltrate', `sends keys, tokens or passwords with ${name}`);
   else if (args.some((arg) => arg.includes(SECRET)) && !/login|--password-stdin/.test(text))
     host.find('HIGH', 'exfiltrate', `sends secrets with ${name}`);
   if (CLOUD_SECRETS.test(text)) return SECRET;

@@ -1,7 +1,9 @@
 /** Containers: what leads out of one, and data that goes with one. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, HOLE, NAME, shown } from '../shell/marks.ts';
+import { DOWNLOAD, HOLE, NAME, SECRET, shown } from '../shell/marks.ts';
+import { absolute } from '../shell/names.ts';
+import { isSecretPath } from './paths.ts';
 
 const DOCKER_RUN =
   'v e p w u h l m a c volume mount env publish workdir user name network net entrypoint label memory cpus hostname add-host cap-add cap-drop security-opt device pid ipc userns uts restart platform env-file ulimit tmpfs log-driver log-opt gpus runtime shm-size pull cidfile dns'.split(
@@ -22,6 +24,8 @@ const docker: Handler = (from, host) => {
   const rest = top.operands.slice(grouped ? 2 : 1);
   const text = shown(from.args.join(' '));
   if (/^(run|create|exec)$/.test(verb) && first !== 'compose') return dockerRun(verb, rest, from, host, text);
+  if (from.args.some((arg) => arg.includes(SECRET)) && /^(login|build|run|push|tag)$/.test(verb))
+    host.find('MEDIUM', 'credential', `puts secrets on the command line: docker ${verb}`);
   if (verb === 'prune') {
     const args = parseOptions(rest, { valued: ['filter'] });
     if (args.has('volumes') || first === 'volume')
@@ -67,6 +71,9 @@ function dockerRun(verb: string, rest: readonly string[], from: Invocation, host
     .filter(([name]) => name === 'v' || name === 'volume' || name === 'mount')
     .map(([, value]) => value);
   const own = mounted.some((value) => /^\/(:|$)|^~?\/?(home|root|etc|var|usr)?:|source=\/(,|$)/.test(value));
+  const secrets = mounted.map((value) => value.replace(/^.*?(?:source|src)=/, '').split(/[:,]/, 1)[0] ?? '');
+  if (secrets.some((path) => isSecretPath(absolute(path, from.scope))))
+    host.find('HIGH', 'leave-container', `gives keys of this machine to a container: docker ${text}`);
   if (all.length === 0) return HOLE;
   if (own && /^(rm|sh|bash|ash|chroot|find|dd|cat|tar)$/.test(all[0] ?? '') && escape === null)
     host.find('HIGH', 'leave-container', `runs a command on files of this machine: docker ${text}`);

@@ -1,9 +1,10 @@
 /** Databases: statements that take all of something, in whichever way they come to the client. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, HOLE, isOpaque, NAME, shown } from '../shell/marks.ts';
+import { DOWNLOAD, ENVIRONMENT, HOLE, isOpaque, NAME, SECRET, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { contentOf } from './files.ts';
+import { isSecretPath } from './paths.ts';
 
 /** Options that hold statements, by client. */
 const STATEMENT_OPTIONS = ['c', 'e', 'execute', 'command', 'query', 'q', 'Q', 'eval', 'sql'];
@@ -18,7 +19,7 @@ const client: Handler = (from, host) => {
     texts.push(...args.operands.slice(from.name.startsWith('mongo') ? 0 : 1));
   if (from.stdin !== '') texts.push(from.stdin);
   for (const text of texts) inspectStatements(text, from, host);
-  return HOLE;
+  return args.operands.some((operand) => isSecretPath(absolute(operand, from.scope))) ? SECRET : HOLE;
 };
 
 export function inspectStatements(text: string, from: Invocation, host: Host): void {
@@ -41,9 +42,14 @@ export function inspectStatements(text: string, from: Invocation, host: Host): v
     /(?:^|\n)\s*\\!\s*([^\n]*)|COPY\s[^;]*(?:FROM|TO)\s+PROGRAM\s+'([^']*)'/gi,
   ))
     if (command !== '') host.runText(command, from);
-  for (const [, program = ''] of text.matchAll(/(?:FROM|TO)\s+PROGRAM\s+'([^']*)'/gi)) host.runText(program, from);
-  for (const [, command = ''] of text.matchAll(/(?:^|\n)\s*\.(?:shell|system)\s+([^\n]*)/g))
+  for (const [, program = ''] of text.matchAll(/(?:FROM|TO)\s+PROGRAM\s+'([^']*)'/gi)) {
+    host.find('HIGH', 'database', `a statement starts ${shown(program)}`);
+    host.runText(program, from);
+  }
+  for (const [, command = ''] of text.matchAll(/(?:^|\n)\s*\.(?:shell|system)\s+([^\n]*)/g)) {
+    host.find('HIGH', 'database', `a statement starts ${shown(command)}`);
     host.runText(command, from);
+  }
 }
 
 const STATEMENTS: readonly (readonly [RegExp, string])[] = [
@@ -56,7 +62,7 @@ const STATEMENTS: readonly (readonly [RegExp, string])[] = [
     /\balter\s+(user|role|system)\b|\bgrant\s+all\b|\bgrant\b.*\b(superuser|with\s+grant|dba)\b|\bcreate\s+(user|role)\b.*\bsuperuser\b|set\s+password/i,
     'changes who may do what',
   ],
-  [/\balter\s+table\b.*\bdrop\b|\bdetach\s+partition\b|drop\s+partition/i, 'drops a part of a table'],
+  [/\balter\s+table\b.*\b(drop|discard)\b|\bdetach\s+partition\b|drop\s+partition/i, 'drops a part of a table'],
   [
     /\b(pg_terminate_backend|shutdown\s+(immediate|abort)|reset\s+master|purge\s+binary|flush\s+(logs|tables)|xp_cmdshell|lo_import|load_file|into\s+(out|dump)file)\b/i,
     'does more than read and write rows',
@@ -78,6 +84,8 @@ const redis: Handler = (from, host) => {
     )
   )
     host.find('HIGH', 'database', `takes all of it: ${from.name} ${shown(args.operands.join(' '))}`);
+  if (/flushall|flushdb/i.test(args.all.map(([, value]) => value).join(' ')) || /^eval\b.*flush/i.test(text))
+    host.find('HIGH', 'database', `takes all of it: ${from.name}`);
   if (/^(del|unlink)\b/i.test(text) && (text.includes(HOLE) || /\*/.test(text)))
     host.find('HIGH', 'database', 'deletes keys that a pattern gives');
   return HOLE;
@@ -111,7 +119,12 @@ const administer: Handler = ({ name, args }, host) => {
   return NAME;
 };
 
+/** All of a database, in a text: secret when it is sent. */
+const dump: Handler = ({ args }) =>
+  args.some((arg) => /^(-s|--schema-only|--no-data|--help|--version)$/.test(arg)) ? HOLE : ENVIRONMENT;
+
 export const databases: Handlers = {
+  ...named('pg_dump pg_dumpall mysqldump mariadb-dump mongodump mongoexport', dump),
   ...named(
     'psql mysql mariadb sqlite3 sqlite sqlcmd mongosh mongo cqlsh duckdb clickhouse clickhouse-client cockroach snowsql influx sqlplus isql mssql-cli pgcli mycli osql',
     client,

@@ -1,9 +1,9 @@
 /** Deleting, overwriting and giving away files. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, HOLE, NAME, SECRET, shown } from '../shell/marks.ts';
+import { DOWNLOAD, ENVIRONMENT, HOLE, NAME, PROCESSES, SECRET, showsSecrets, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
-import { isSecretPath, isWholeWorkspace, pathText, placeOf, whyProtected } from './paths.ts';
+import { isSecretPath, isWholeWorkspace, pathText, placeOf, whyFatal, whyProtected } from './paths.ts';
 
 /** What deleting this is; `whole`: a folder with everything in it. */
 export function deletes(path: string, whole: boolean, from: Invocation, host: Host): void {
@@ -26,6 +26,8 @@ export function deletes(path: string, whole: boolean, from: Invocation, host: Ho
     case 'other':
       return host.find(whole ? 'HIGH' : 'MEDIUM', 'delete-outside', `${verb} “${text}”, outside of the workspace`);
     default:
+      if (/\/\.git\/(objects|refs|HEAD|logs|packed-refs|index|config)(\/|$)/.test(absolute(path, from.scope)))
+        return host.find('HIGH', 'git-history', `${verb} “${text}”, a part of the history`);
       if (whole && isWholeWorkspace(path, from, host.workspaces))
         host.find('HIGH', 'delete-workspace', `${verb} “${text}”, all of the workspace or its history`);
   }
@@ -65,6 +67,9 @@ export function writes(path: string, from: Invocation, host: Host, content = '')
   if (place === 'device') return host.find('CRITICAL', 'write-device', `writes over the device “${text}”`);
   const isNetwork = /^\/dev\/(tcp|udp)\//.test(path);
   if (isNetwork && content.includes(SECRET)) return host.find('CRITICAL', 'exfiltrate', `sends secrets to ${text}`);
+  const fatal = whyFatal(path);
+  if (fatal !== null && from.how.elsewhere === null)
+    return host.find('CRITICAL', 'write-protected', `writes “${text}”, which ${fatal}`);
   const why = whyProtected(path);
   if (why !== null)
     return host.find(
@@ -72,6 +77,16 @@ export function writes(path: string, from: Invocation, host: Host, content = '')
       'write-protected',
       `writes “${text}”, which ${why}`,
     );
+  if (place === 'root') return host.find('HIGH', 'write-system', `writes over “${text}”, a part of the system`);
+  if (/^\/var\/log\/(?!.*\/)/.test(path) && from.name !== 'tee')
+    return host.find('HIGH', 'cover-tracks', `writes over the log “${text}”`);
+  if (
+    /(^|\/)(docker-)?compose[\w.-]*\.ya?ml$/.test(path) &&
+    /privileged:\s*true|pid:\s*["']?host|docker\.sock|["'-]\s*\/:\//.test(content)
+  )
+    return host.find('HIGH', 'leave-container', `writes “${text}”, which gives a container the rights of this machine`);
+  if (showsSecrets(content) && place !== 'secret' && path !== '/dev/null')
+    host.find('MEDIUM', 'copy-secret', `writes keys, tokens or passwords to “${text}”`);
   if (place === 'secret') return host.find('HIGH', 'write-secret', `writes “${text}”, where keys are`);
   if (place === 'unknown' && path.startsWith(HOLE) && content.includes(DOWNLOAD))
     host.find('MEDIUM', 'write-unknown', 'writes what comes over the network to a place that cannot be seen here');
@@ -85,11 +100,14 @@ function targetOf(
   return { sources: operands.slice(0, -1), target: operands.at(-1) ?? '' };
 }
 
-const COPY = { valued: ['t', 'target-directory', 'S', 'suffix'] };
+const COPY = { valued: ['t', 'target-directory', 'S', 'suffix', 'm', 'mode', 'o', 'owner', 'g', 'group'] };
 
 const copy: Handlers[string] = (from, host) => {
   const args = parseOptions(from.args, COPY);
   const { sources, target } = targetOf(args.operands, args.value('t', 'target-directory'));
+  const mode = args.value('m', 'mode');
+  if (from.name === 'install' && mode !== undefined && /^[2467][0-7]{3}$|s/.test(mode))
+    host.find('HIGH', 'setuid', `install -m ${mode} makes a program run as its owner`);
   for (const source of sources) {
     const path = absolute(target, from.scope);
     const whole = path.endsWith('/') ? path : path;
@@ -99,6 +117,8 @@ const copy: Handlers[string] = (from, host) => {
     if (whyProtected(whole) === null && whyProtected(inside) !== null && !whole.startsWith(HOLE))
       writes(inside, from, host);
     const read = readable(absolute(source, from.scope), from);
+    if (showsSecrets(read) && placeOf(target, from, host.workspaces) !== 'secret')
+      host.find('MEDIUM', 'copy-secret', `copies “${shown(source)}”, where keys are`);
     if (read.includes(SECRET)) {
       from.scope.files.set(path, SECRET);
       from.scope.files.set(inside, SECRET);
@@ -180,6 +200,8 @@ const dd: Handlers[string] = (from, host) => {
     else if (['root', 'system', 'home'].includes(placeOf(target, from, host.workspaces)))
       host.find('HIGH', 'write-protected', `dd writes over “${shown(target)}”`);
     else writes(path, from, host);
+    if (/^\/dev\/(zero|u?random)$/.test(source ?? '') && value('count') === undefined)
+      host.find('HIGH', 'exhaust', 'fills the disk');
     from.scope.files.set(path, source === undefined ? from.stdin : readable(absolute(source, from.scope), from));
     return '';
   }
@@ -194,9 +216,10 @@ export function readable(path: string, { scope }: Pick<Invocation, 'scope'>): st
 export function contentOf(path: string, scope: Invocation['scope']): string {
   const written = scope.files.get(path);
   if (written !== undefined) return written;
-  if (isSecretPath(path)) return SECRET;
+  if (isSecretPath(path)) return /\/\.env[\w.]*$/.test(path) && path.startsWith(`${scope.cwd}/`) ? ENVIRONMENT : SECRET;
   if (/^\/dev\/(zero|null|random|urandom)$/.test(path)) return NAME;
   if (/^\/dev\/(tcp|udp)\//.test(path)) return DOWNLOAD;
+  if (/^\/(var\/)?run\/.*\.pid$/.test(path)) return PROCESSES;
   return HOLE;
 }
 

@@ -1,9 +1,9 @@
 /** git: history that is lost for good, and commands that git itself starts. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { HOLE, NAME, SECRET, shown } from '../shell/marks.ts';
+import { HOLE, NAME, SECRET, showsSecrets, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
-import { placeOf } from './paths.ts';
+import { isSecretPath, placeOf } from './paths.ts';
 
 const GLOBAL = ['C', 'c', 'git-dir', 'work-tree', 'namespace', 'exec-path', 'config-env'];
 const SHARED =
@@ -31,6 +31,14 @@ const git: Handler = (from, host) => {
     .map(([, value]) => value)
     .find((value) => value.startsWith(`alias.${command}=`));
   if (alias !== undefined) return runAlias(alias.slice(alias.indexOf('=') + 1), args, from, host);
+  const kept = from.scope.aliases.get(`git ${command}`);
+  if (kept !== undefined && !COMMANDS[command]) return runAlias(kept, args, from, host);
+  if (/^(push|fetch|remote|clone)$/.test(command) && args.some((arg) => arg.includes(SECRET)))
+    host.find(
+      command === 'push' ? 'CRITICAL' : 'MEDIUM',
+      'exfiltrate',
+      `puts secrets into an address or a name: git ${command}`,
+    );
   return COMMANDS[command]?.({ ...here, name: command, args }, host) ?? outputOf(command);
 };
 
@@ -62,12 +70,14 @@ function lost(host: Host, what: string, args: readonly string[]): void {
   host.find('HIGH', 'git-history', `${what}: git ${shown(args.join(' '))}`);
 }
 
-const push: Handler = ({ args }, host) => {
+const push: Handler = ({ args, scope }, host) => {
   const parsed = parseOptions(args, {
     valued: ['o', 'push-option', 'receive-pack', 'repo', 'exec'],
     long: ['force', 'force-with-lease', 'mirror', 'delete', 'prune', 'all', 'tags'],
   });
-  const [, ...refs] = parsed.operands;
+  const [target = '', ...refs] = parsed.operands;
+  if (/^(https?|ssh|git):|^[\w.-]+@[\w.-]+:/.test(target) || scope.aliases.has('remote set-url'))
+    host.find('MEDIUM', 'publish', `sends the history somewhere else: git push ${shown(args.join(' '))}`);
   const leased = parsed.has('force-with-lease') && !parsed.has('f', 'force');
   const plus = refs.filter((ref) => ref.startsWith('+'));
   const shared = refs.some((ref) => SHARED.test(ref));
@@ -86,7 +96,7 @@ const push: Handler = ({ args }, host) => {
 
 const reset: Handler = ({ args }, host) => {
   const parsed = parseOptions(args, { long: ['hard', 'soft', 'mixed', 'keep', 'merge'] });
-  if (parsed.has('hard'))
+  if (parsed.has('hard', 'merge', 'keep'))
     host.find(
       'MEDIUM',
       'git-changes',
@@ -128,6 +138,8 @@ const checkout: Handler = ({ name, args }, host) => {
 
 const branch: Handler = ({ args }, host) => {
   const parsed = parseOptions(args, { long: ['delete', 'force', 'move', 'list'] });
+  if (parsed.has('f', 'M', 'C') && parsed.operands.some((name) => SHARED.test(name)))
+    lost(host, 'moves a shared branch', ['branch', ...args]);
   const forced = parsed.has('D') || (parsed.has('d', 'delete') && parsed.has('f', 'force'));
   const shared = parsed.operands.some((name) => SHARED.test(name) || name.includes(HOLE));
   if (forced && shared) lost(host, 'deletes a shared branch', ['branch', ...args]);
@@ -161,6 +173,34 @@ const reflog: Handler = ({ args }, host) => {
   return NAME;
 };
 
+const readTree: Handler = ({ args }, host) => {
+  if (args.some((arg) => /^(--reset|-u)$/.test(arg)))
+    lost(host, 'throws away what is in the folder', ['read-tree', ...args]);
+  return NAME;
+};
+
+const tag: Handler = ({ args }, host) => {
+  const parsed = parseOptions(args, { valued: ['m', 'F', 'u', 'message', 'file'], long: ['delete', 'force', 'list'] });
+  const several = parsed.operands.length > 2 || parsed.operands.some((name) => /[\uE000\uE001*]/.test(name));
+  if (parsed.has('d', 'delete') && several) lost(host, 'deletes tags', ['tag', ...args]);
+  else if (parsed.has('f', 'force'))
+    host.find('MEDIUM', 'git-history', `moves a tag: git tag ${shown(args.join(' '))}`);
+  return NAME;
+};
+
+const add: Handler = (from, host) => {
+  const { scope } = from;
+  const named = from.args.some((arg) => isSecretPath(absolute(arg, scope)));
+  const copied = [...scope.files].some(([path, content]) => showsSecrets(content) && path.startsWith(`${scope.cwd}/`));
+  if (named || copied) host.find('HIGH', 'exfiltrate', 'puts keys, tokens or passwords into the history');
+  return '';
+};
+
+const remote: Handler = ({ args, scope }) => {
+  if (args[0] === 'set-url') scope.aliases.set('remote set-url', '');
+  return NAME;
+};
+
 const gc: Handler = ({ name, args }, host) => {
   if (
     (args.some((arg) => /^--prune(=now|=all)?$/.test(arg)) && args.some((arg) => /now|all/.test(arg))) ||
@@ -171,7 +211,8 @@ const gc: Handler = ({ name, args }, host) => {
 };
 
 const updateRef: Handler = ({ args }, host) => {
-  if (args.some((arg) => arg === '-d' || arg === '--stdin')) lost(host, 'deletes a reference', ['update-ref', ...args]);
+  if (args.some((arg) => arg === '-d' || arg === '--stdin' || SHARED.test(arg)))
+    lost(host, 'deletes a reference', ['update-ref', ...args]);
   return NAME;
 };
 
@@ -184,6 +225,12 @@ const config: Handler = (from, host) => {
     host.find('HIGH', 'persistence', `git runs what is in ${shown(text)}`);
   else if (/sslverify$/i.test(name) && /^(false|0|no)$/i.test(text))
     host.find('HIGH', 'insecure', 'git does not check any more whom it talks to');
+  else if (/^remote\..*\.push$/i.test(name) && text.startsWith('+'))
+    lost(host, 'makes every push a forced one', ['config', name, text]);
+  else if (/^(credential\.(.*\.)?helper|filter\..*\.(clean|smudge|process))$/i.test(name) && /^[!/~]/.test(text))
+    host.find('HIGH', 'persistence', `git runs ${shown(text)}`);
+  else if (name.startsWith('alias.') && text.startsWith('!')) host.runText(text.slice(1), from);
+  else if (name.startsWith('alias.')) from.scope.aliases.set(`git ${name.slice(6)}`, text);
   else if (RUN_SETTINGS.test(name)) setting(`${name.startsWith('alias.') ? 'core.pager' : name}=${text}`, from, host);
   return '';
 };
@@ -197,6 +244,14 @@ const runs: Handler = (from, host) => {
       : args.findIndex((arg) => /^(run|foreach)$/.test(arg));
   const inline = args.find((arg) => arg.startsWith('--exec='));
   if (inline !== undefined) host.runText(inline.slice(7), from);
+  if (name === 'submodule' && args[0] === 'deinit' && args.some((arg) => /^(-f|--force|--all)$/.test(arg)))
+    host.find(
+      'MEDIUM',
+      'git-changes',
+      `throws away submodules with their changes: git submodule ${shown(args.join(' '))}`,
+    );
+  if (name === 'rebase' && args.includes('--onto') && SHARED.test(args.at(-1) ?? ''))
+    lost(host, 'writes the history of a shared branch anew', ['rebase', ...args]);
   if (at < 0) return NAME;
   const command = args.slice(at + 1).filter((arg, index) => !(index === 0 && arg === '--recursive'));
   if (name === 'bisect') host.run(command, from);
@@ -215,6 +270,8 @@ const clone: Handler = (from, host) => {
 
 const remove: Handler = ({ args }, host) => {
   const parsed = parseOptions(args);
+  if (parsed.has('r') && parsed.has('f', 'force') && !parsed.has('cached'))
+    host.find('MEDIUM', 'git-changes', `deletes a folder with its changes: git rm ${shown(args.join(' '))}`);
   if (parsed.has('r') && !parsed.has('cached') && parsed.operands.some((path) => /^(\.|\*|\/)$/.test(path)))
     host.find('HIGH', 'delete-workspace', `deletes everything in the workspace: git rm ${shown(args.join(' '))}`);
   return NAME;
@@ -241,6 +298,15 @@ const COMMANDS: Handlers = {
   config,
   clone,
   worktree,
+  add,
+  tag,
+  remote,
+  'read-tree': readTree,
+  lfs: ({ args }, host) => {
+    if (args[0] === 'prune' && args.some((arg) => /force|--verify-unreachable/.test(arg)))
+      host.find('MEDIUM', 'git-history', `deletes large files: git lfs ${shown(args.join(' '))}`);
+    return NAME;
+  },
   rm: remove,
   credential,
   'rev-parse': revParse,

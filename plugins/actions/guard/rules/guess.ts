@@ -2,7 +2,7 @@
 import type { Handler } from '../shell/invocation.ts';
 
 /** Programs by whose name a command is recognised among the arguments of another. */
-const STARTERS =
+export const STARTERS =
   /^(\/?(usr\/)?(local\/)?s?bin\/)?(rm|dd|mkfs(\.\w+)?|shred|wipefs|shutdown|reboot|poweroff|halt|chmod|chown|sh|bash|dash|zsh|ksh|sudo|doas|kill|killall|pkill|nc|ncat|curl|wget|python3?|perl|ruby|node|systemctl|iptables|crontab|useradd|userdel|mkswap|find|xargs|eval)$/;
 /** Options whose value is shell text, whoever has them. */
 const TEXT_OPTION =
@@ -23,7 +23,8 @@ export const unknownProgram: Handler = (from, host) => {
     const [option = '', ...attached] = arg.split('=');
     const value = attached.length > 0 ? attached.join('=') : (args[index + 1] ?? '');
     if (TEXT_OPTION.test(option) && (/\s/.test(value) || STARTERS.test(value))) host.runText(value, from);
-    else if (!isOwn && /\s/.test(arg) && STARTERS.test(arg.trimStart().split(/\s/, 1)[0] ?? '')) host.runText(arg, from);
+    else if (!isOwn && /\s/.test(arg) && STARTERS.test(arg.trimStart().split(/\s/, 1)[0] ?? ''))
+      host.runText(arg, from);
   }
   const at = isOwn ? -1 : args.findIndex((arg) => STARTERS.test(arg));
   if (at >= 0 && /^[-/~$.]|[/*]/.test(args[at + 1] ?? '')) host.run(args.slice(at), from);

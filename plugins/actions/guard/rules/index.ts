@@ -1,7 +1,9 @@
 import type { Handler, Handlers, Host, Invocation } from '../shell/invocation.ts';
+import { archives } from './archives.ts';
 import { clouds } from './clouds.ts';
 import { containers } from './containers.ts';
 import { databases } from './databases.ts';
+import { editors } from './editors.ts';
 import { files } from './files.ts';
 import { gits } from './git.ts';
 import { awk, interpreters, sed } from './interpreters.ts';
@@ -12,6 +14,7 @@ import { operations, tells } from './operations.ts';
 import { packages } from './packages.ts';
 import { system } from './system.ts';
 import { texts } from './texts.ts';
+import { windows } from './windows.ts';
 import { wrappers } from './wrappers.ts';
 
 /** Every program that something is known of: what it prints by `texts`, what it would do by the others. */
@@ -21,6 +24,9 @@ const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([
   network,
   system,
   interpreters,
+  archives,
+  editors,
+  windows,
   gits,
   kubernetes,
   containers,

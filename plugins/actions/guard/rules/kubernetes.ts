@@ -6,12 +6,12 @@ import { absolute } from '../shell/names.ts';
 import { contentOf } from './files.ts';
 
 const KUBECTL =
-  'n f l o c k s v namespace filename selector output container context kubeconfig cluster user as as-group server token field-selector grace-period timeout replicas image overrides type patch template from-literal from-file clusterrole role serviceaccount verb resource port restart env labels kustomize'.split(
+  'n f l o c k s v p namespace filename selector output container context kubeconfig cluster user as as-group server token field-selector grace-period timeout replicas image overrides type patch template from-literal from-file clusterrole role serviceaccount verb resource port restart env labels kustomize'.split(
     ' ',
   );
 /** Kinds whose deletion takes much with it, or that belong to the whole cluster. */
 const GREAT =
-  /^(ns|namespaces?|nodes?|no|pv|pvc|persistentvolumes?|persistentvolumeclaims?|crd|crds|customresourcedefinitions?(\..*)?|clusterroles?|clusterrolebindings?|storageclass(es)?|sc|apiservices?|validatingwebhookconfigurations?|mutatingwebhookconfigurations?|all|statefulsets?|sts|secrets?|priorityclass(es)?|volumesnapshots?)(\/|$)/i;
+  /^(ns|namespaces?|projects?|nodes?|no|pv|pvc|persistentvolumes?|persistentvolumeclaims?|crd|crds|customresourcedefinitions?(\..*)?|clusterroles?|clusterrolebindings?|storageclass(es)?|sc|apiservices?|validatingwebhookconfigurations?|mutatingwebhookconfigurations?|all|statefulsets?|sts|secrets?|priorityclass(es)?|volumesnapshots?)(\/|$)/i;
 const PRODUCTION = /(^|[-_/.=\s])(prod|production|prd|live|kube-system|default)([-_/.\s]|$)/i;
 
 const kubectl: Handler = (from, host) => {
@@ -66,7 +66,9 @@ const VERBS: Readonly<Record<string, (call: Kubectl) => string>> = {
       ? SECRET
       : output === 'name'
         ? `${operands[0] ?? ''}/${NAME}`
-        : NAME;
+        : /^(yaml|json)/.test(output)
+          ? HOLE
+          : NAME;
   },
   delete: ({ from, host, args, operands, text }) => {
     const kinds = (operands[0] ?? '').split(',');
@@ -200,7 +202,11 @@ export const kubernetes: Handlers = {
     from.args[0] === 'kubectl' ? kubectl({ ...from, args: from.args.slice(1) }, host) : NAME,
   ),
   ...named('etcdctl etcdutl', etcdctl),
-  ...named('kubeadm kops kind minikube k3d', ({ name, args }, host) => {
+  ...named('kubeadm kops kind minikube k3d', (from, host) => {
+    const { name, args } = from;
+    const inner = args.indexOf('kubectl');
+    if (name === 'minikube' && inner === 0)
+      return kubectl({ ...from, args: args.slice(args[1] === '--' ? 2 : 1) }, host);
     if (/^(reset|delete|stop|clean)/.test(args.join(' ')) && !/^(kind|minikube|k3d)$/.test(name))
       host.find('HIGH', 'kubernetes', `takes the cluster down: ${name} ${shown(args.join(' '))}`);
     else if (/^delete.*(--all|--purge)/.test(args.join(' ')))

@@ -9,7 +9,7 @@ import { isSecretPath } from './paths.ts';
 
 const CURL = {
   valued:
-    'X H d o u A b c e F T x m w r E K Y y z C D P Q U request header data data-raw data-binary data-urlencode data-ascii json output user user-agent cookie cookie-jar referer form form-string upload-file proxy max-time write-out range cert key cacert config url retry retry-delay connect-timeout resolve interface max-redirs url-query output-dir'.split(
+    'X H d o u A b c e F T x m w r E K Y y z C D P Q U request header data data-raw data-binary data-urlencode data-ascii json output user user-agent cookie cookie-jar referer form form-string upload-file proxy max-time write-out range cert key cacert config url retry retry-delay connect-timeout resolve connect-to unix-socket abstract-unix-socket preproxy socks5 interface max-redirs url-query output-dir'.split(
       ' ',
     ),
 };
@@ -20,6 +20,8 @@ const BODY = new Set(
 );
 /** A credential that is sent as one. */
 const AUTHORIZING = new Set(['H', 'header', 'u', 'user', 'cert', 'key', 'E', 'K', 'config']);
+const AUTHORIZING_HEADER =
+  /^(authorization|proxy-authorization|cookie|x-[\w-]*(token|key|auth|secret)[\w-]*|[\w-]*(api-?key|token))\s*:/i;
 
 /** What a `@file` in a request's body holds. */
 function bodyContent(value: string, from: Invocation): string {
@@ -53,9 +55,13 @@ const curl: Handler = (from, host) => {
   checkUrls(urls, from, host);
   for (const [name, value] of args.all) {
     if (BODY.has(name)) sends(name === 'T' || name === 'upload-file' ? `@${value}` : value, from, host, isLocal(urls));
-    else if (!AUTHORIZING.has(name) && value.includes(SECRET))
+    else if (
+      (!AUTHORIZING.has(name) || (/^(H|header)$/.test(name) && !AUTHORIZING_HEADER.test(value))) &&
+      value.includes(SECRET)
+    )
       host.find('CRITICAL', 'exfiltrate', `sends secrets with ${from.name}`);
   }
+  inspectRequest(args, urls, from, host);
   if (
     args.has('k', 'insecure') &&
     args.all.some(([name, value]) => AUTHORIZING.has(name) && /authorization|token|key|:/i.test(value))
@@ -72,6 +78,35 @@ const curl: Handler = (from, host) => {
   if (args.has('O', 'remote-name', 'o', 'output') && args.value('o', 'output') !== '-') return '';
   return DOWNLOAD;
 };
+
+/** Where it goes by other ways than its address, and what it asks for there. */
+function inspectRequest(args: Arguments, urls: readonly string[], from: Invocation, host: Host): void {
+  const detours = args.all
+    .filter(([name]) => /^(resolve|connect-to|x|proxy|preproxy|socks5)$/.test(name))
+    .map(([, value]) => value);
+  for (const detour of detours)
+    for (const address of detour.match(/\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]/gi) ?? []) {
+      const problem = addressProblem(address);
+      if (problem !== null) host.find('HIGH', 'metadata', problem);
+    }
+  const socket = args.value('unix-socket', 'abstract-unix-socket') ?? '';
+  if (/docker|containerd|podman|crio/.test(socket))
+    host.find(
+      'HIGH',
+      'leave-container',
+      `commands the daemon of containers: ${from.name} ${shown(from.args.join(' '))}`,
+    );
+  const method = (args.value('X', 'request') ?? '').toUpperCase();
+  const text = urls.join(' ');
+  if (method === 'DELETE' && (!isLocal(urls) || /:9200\/|_all|\*/.test(text)))
+    host.find(
+      isLocal(urls) || /_all|\*/.test(text) ? 'HIGH' : 'MEDIUM',
+      'http-delete',
+      `deletes what is at ${shown(text)}`,
+    );
+  else if (/_delete_by_query|_shutdown|\/_flush|_all\/_close/.test(text))
+    host.find('HIGH', 'database', `deletes what is at ${shown(text)}`);
+}
 
 function sends(value: string, from: Invocation, host: Host, local = false): void {
   const content = bodyContent(value, from);
@@ -91,6 +126,8 @@ const wget: Handler = (from, host) => {
   const file = args.value('post-file', 'body-file');
   if (file !== undefined) sends(`@${file}`, from, host);
   sends(args.value('post-data', 'body-data') ?? '', from, host);
+  if (args.has('no-check-certificate') && args.value('header') !== undefined)
+    host.find('MEDIUM', 'insecure', 'sends a credential without checking whom it goes to');
   const output = args.value('O', 'output-document');
   if (output === '-') return DOWNLOAD;
   const folder = args.value('P', 'directory-prefix') ?? '.';
@@ -121,6 +158,8 @@ const fetches: Handler = (from, host) => {
   for (const arg of from.args)
     if (arg.includes(SECRET)) host.find('CRITICAL', 'exfiltrate', `sends secrets out with ${from.name}`);
   sends(from.stdin, from, host);
+  const saved = parseOptions(from.args, { valued: ['o', 'out', 'd', 'dir', 'output'] }).value('o', 'out', 'output');
+  if (saved !== undefined) from.scope.files.set(absolute(saved, from.scope), DOWNLOAD);
   return DOWNLOAD;
 };
 
@@ -131,6 +170,11 @@ const netcat: Handler = (from, host) => {
   const program = args.value('e', 'c', 'exec', 'sh-exec', 'lua-exec');
   if (program !== undefined)
     host.find('CRITICAL', 'reverse-shell', `${from.name} gives whoever connects ${shown(program)}`);
+  for (const arg of args.operands) {
+    const problem = addressProblem(arg);
+    if (problem !== null) host.find('HIGH', 'metadata', problem);
+  }
+  if (/^\s*(flushall|flushdb|shutdown)\b/im.test(from.stdin)) host.find('HIGH', 'database', 'takes all of a store');
   if (from.stdin.includes(SECRET)) host.find('CRITICAL', 'exfiltrate', `sends secrets out with ${from.name}`);
   // `nc host port | sh`, or a named pipe around a shell.
   return args.has('z') || args.has('h', 'help') ? NAME : DOWNLOAD;
@@ -140,6 +184,8 @@ const socat: Handler = (from, host) => {
   const text = from.args.join(' ');
   if (/(EXEC|SYSTEM|SHELL):/i.test(text))
     host.find('CRITICAL', 'reverse-shell', `socat gives a program to the network: ${shown(text)}`);
+  if (/docker\.sock|containerd\.sock|crio\.sock/.test(text))
+    host.find('HIGH', 'leave-container', 'hands on the socket of the daemon of containers');
   if (from.stdin.includes(SECRET)) host.find('CRITICAL', 'exfiltrate', 'sends secrets out with socat');
   return DOWNLOAD;
 };
@@ -166,10 +212,15 @@ const ssh: Handler = (from, host) => {
   for (const [name, value] of args.all) {
     if (name === 'o' && /(Proxy|Local)Command=(?!none)/i.test(value)) host.runText(value.replace(/^[^=]*=/, ''), from);
   }
+  const trusting = args.all.filter(
+    ([name, value]) => name === 'o' && /StrictHostKeyChecking=no|UserKnownHostsFile=\/dev\/null/i.test(value),
+  );
+  if (trusting.length > 1) host.find('MEDIUM', 'insecure', 'does not check which machine answers');
   if (args.has('R')) host.find('HIGH', 'tunnel', 'opens a port of another machine into this one');
   const [target = '', ...command] = args.operands;
   if (from.stdin.includes(SECRET)) host.find('CRITICAL', 'exfiltrate', `sends secrets to ${shown(target)}`);
   if (command.length > 0) host.runText(command.join(' '), from, { how: { elsewhere: target }, stdin: from.stdin });
+  else if (/[a-z]{2}/i.test(from.stdin)) host.runText(from.stdin, from, { how: { elsewhere: target } });
   return HOLE;
 };
 
@@ -188,7 +239,16 @@ const copies: Handler = (from, host) => {
     if (remote(target) && !remote(source) && (isSecretPath(path) || contentOf(path, from.scope).includes(SECRET)))
       host.find('CRITICAL', 'exfiltrate', `sends “${shown(source)}” to ${shown(target)}`);
   }
-  if (!remote(target) && target !== '') writes(absolute(target, from.scope), from, host);
+  for (const [, path = ''] of from.stdin.matchAll(/^\s*(?:put|mput|reput)\s+(?:-\w+\s+)*(\S+)/gm))
+    if (isSecretPath(absolute(path, from.scope))) host.find('CRITICAL', 'exfiltrate', `sends “${shown(path)}” out`);
+  if (!remote(target) && target !== '') {
+    const whole = absolute(target, from.scope);
+    writes(whole, from, host);
+    for (const source of sources.filter(remote)) {
+      from.scope.files.set(whole, DOWNLOAD);
+      from.scope.files.set(`${whole === '/' ? '' : whole}/${lastPart(source)}`, DOWNLOAD);
+    }
+  }
   const deleting = [...args.flags].some((flag) => /^(del|delete)/.test(flag));
   if (from.name === 'rsync' && deleting && !remote(target) && !args.has('n', 'dry-run'))
     host.run(['rm', '-r', target], from);

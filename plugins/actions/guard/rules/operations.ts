@@ -129,6 +129,10 @@ const WIRE: readonly Operation[] = [
   ['scutil networksetup', /--set|-set/, 'HIGH', 'network', 'changes the network'],
 ];
 
+const SHELL_WIRE: readonly Operation[] = [
+  ['ztcp zmodload', /net\/(tcp|socket)|\d/, 'HIGH', 'tunnel', 'opens a connection of the shell'],
+];
+
 const CLUSTERS: readonly Operation[] = [
   ['velero', /delete/, 'HIGH', 'kubernetes', 'deletes backups'],
   [
@@ -272,6 +276,7 @@ const CLUSTERS: readonly Operation[] = [
 ];
 
 const CLOUD: readonly Operation[] = [
+  ['eksctl aks-cli gke-cli kops ocm rosa', /^(delete|drain|destroy)/, 'HIGH', 'kubernetes', 'deletes clusters'],
   [
     'sam cdk chalice copilot eb amplify',
     /^(delete|destroy|terminate|app delete|svc delete|env delete)/,
@@ -638,6 +643,7 @@ const BY_NAME = collect([
   ...STORAGE,
   ...MACHINE,
   ...WIRE,
+  ...SHELL_WIRE,
   ...CLUSTERS,
   ...CLOUD,
   ...DATA,

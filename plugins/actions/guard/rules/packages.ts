@@ -2,7 +2,9 @@
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, named } from '../shell/invocation.ts';
 import { DOWNLOAD, isOpaque, NAME, shown } from '../shell/marks.ts';
+import { absolute } from '../shell/names.ts';
 import { runsDestructiveTask } from './databases.ts';
+import { contentOf } from './files.ts';
 
 const KNOWN_INDEX =
   /^https?:\/\/((www\.|test\.)?pypi\.org|files\.pythonhosted\.org|download\.pytorch\.org|registry\.(npmjs\.org|yarnpkg\.com)|npm\.pkg\.github\.com)(\/|$)/;
@@ -209,11 +211,11 @@ const make: Handler = (from, host) => {
     host.find('HIGH', 'database', `deletes all of a database: make ${shown(from.args.join(' '))}`);
   const parsed = parseOptions(from.args, { valued: ['f', 'C', 'j', 'file', 'directory', 'eval', 'I', 'o'] });
   const file = parsed.value('f', 'file');
-  const text = file === '-' ? from.stdin : undefined;
-  for (const [, recipe = ''] of (text ?? '').matchAll(/\n\t@?-?([^\n]*)|;\s*([^\n]*)/g)) host.runText(recipe, from);
+  const text = file === '-' ? from.stdin : contentOf(absolute(file ?? 'Makefile', from.scope), from.scope);
+  for (const [, recipe = ''] of text.matchAll(/\n\t[@-]*([^\n]*)/g)) host.runText(recipe, from);
   const evaluated = parsed.value('eval');
-  for (const [, command = ''] of (evaluated ?? '').matchAll(/\$\(shell ([^)]*)\)|:\s*;?\s*([^\n]*)/g))
-    host.runText(command, from);
+  for (const [, inner = '', recipe = ''] of (evaluated ?? '').matchAll(/\$\(shell ([^)]*)\)|:[^;\n]*;\s*([^\n]*)/g))
+    host.runText(inner === '' ? recipe : inner, from);
   if (parsed.has('n', 'dry-run', 'just-print', 'q')) return NAME;
   if (
     parsed.operands.some((target) =>

@@ -23,10 +23,38 @@ const REMADE =
 const HOME_OF = /^\/(?:home|Users)\/[^/]+$/;
 /** Keys, tokens and passwords of a home or of the system. */
 const SECRET_PATH =
-  /(^|\/)(\.ssh(\/(?!known_hosts|config$|[^/]*\.pub$).*)?$|\.gnupg(\/|$)|\.aws\/(credentials|config|sso|cli)|\.kube\/config|\.docker\/config\.json|\.netrc$|\.pgpass$|\.my\.cnf$|\.npmrc$|\.pypirc$|\.git-credentials$|\.config\/(gcloud|gh|hub|op|rclone)(\/|$)|\.azure(\/|$)|\.vault-token$|\.password-store(\/|$)|\.local\/share\/keyrings|\.mozilla|\.config\/google-chrome|\.bitcoin|wallet\.dat$|\.bash_history$|\.zsh_history$|id_(rsa|dsa|ecdsa|ed25519)$|[^/]*\.(pem|pfx|p12|keystore|jks|kdbx)$|\.env(\.(local|prod|production|staging|dev|development))?$|\.terraform\.d\/credentials|terraform\.tfstate$|secrets?\.(ya?ml|json|env)$|credentials\.json$)|^\/etc\/(g?shadow|sudoers|ssh\/ssh_host_[^/]*_key|kubernetes\/(admin\.conf|pki))|^\/(var\/)?run\/secrets|^\/proc\/[^/]+\/(environ|mem)$|^\/root\/\.ssh/;
+  /(^|\/)(\.ssh(\/(?!known_hosts|config$|[^/]*\.pub$).*)?$|\.gnupg(\/|$)|\.aws(\/(credentials|config|sso|cli)|$)|\.kube\/config|\.docker\/config\.json|\.netrc$|\.pgpass$|\.my\.cnf$|\.npmrc$|\.pypirc$|\.git-credentials$|\.config\/(gcloud|gh|hub|op|rclone)(\/|$)|\.azure(\/|$)|\.vault-token$|\.password-store(\/|$)|\.local\/share\/keyrings|\.mozilla|\.config\/(google-chrome|chromium|BraveSoftware)|Library\/(Keychains|Application Support\/Google\/Chrome)|\.bitcoin|wallet\.dat$|\.bash_history$|\.zsh_history$|id_(rsa|dsa|ecdsa|ed25519)[*\uE001]*$|[^/]*\.(pem|pfx|p12|keystore|jks|kdbx)$|\.env(\.(local|prod|production|staging|dev|development))?$|\.terraform\.d\/credentials|terraform\.tfstate$|secrets?\.(ya?ml|json|env)$|credentials\.json$)|^\/etc\/(g?shadow|sudoers|ssh\/ssh_host_[^/]*_key|kubernetes\/(admin\.conf|pki))|^\/(var\/)?run\/secrets|^\/proc\/[^/]+\/(environ|mem)$|^\/root\/\.ssh/;
 
-export function isSecretPath(path: string): boolean {
-  return SECRET_PATH.test(path) && !/\.pub$|(^|\/)[\w.-]*(cert|chain|public|pubkey|\bca)[\w-]*\.pem$|\.(example|sample|template|dist)$/.test(path);
+/** Where secrets are in every home, for patterns that mean them. */
+const KNOWN_SECRETS = [
+  '.ssh/id_rsa',
+  '.ssh/id_ed25519',
+  '.aws/credentials',
+  '.kube/config',
+  '.netrc',
+  '.git-credentials',
+  '.docker/config.json',
+  '.npmrc',
+  '.pgpass',
+  '.gnupg/secring.gpg',
+  '.config/gh/hosts.yml',
+];
+
+/** A pattern that one of them matches. */
+function meansSecret(path: string): boolean {
+  if (!/[*?[]/.test(path)) return false;
+  const home = /^\/(?:root|(?:home|Users)\/[^/]+)/.exec(path)?.[0];
+  const regex = home === undefined ? null : globRegex(path);
+  return regex !== null && KNOWN_SECRETS.some((known) => regex.test(`${home}/${known}`));
+}
+
+export function isSecretPath(written: string): boolean {
+  const path = written.replace(/^\/proc\/[^/]+\/root(?=\/)/, '');
+  if (meansSecret(path)) return true;
+  return (
+    SECRET_PATH.test(path) &&
+    !/\.pub$|(^|\/)[\w.-]*(cert|chain|public|pubkey|\bca)[\w-]*\.pem$|\.(example|sample|template|dist)$/.test(path)
+  );
 }
 
 export function isDevice(path: string): boolean {
@@ -113,19 +141,28 @@ const PERSISTENT: readonly (readonly [RegExp, string])[] = [
   [/^\/var\/spool\/cron/, 'runs later by itself'],
   [/(^|\/)\.config\/(systemd\/user|autostart|fish\/config\.fish)/, 'runs later by itself'],
   [
-    /(^|\/)\.(bashrc|bash_profile|bash_login|bash_logout|profile|zshrc|zshenv|zprofile|zlogin|inputrc|xinitrc|xprofile|xsession|pam_environment|kshrc|cshrc|tcshrc|login)$/,
+    /(^|\/)\.(bash_aliases|vimrc|gvimrc|gdbinit|lldbinit|psqlrc|sqliterc|pythonrc|Rprofile|irbrc|pryrc|tmux\.conf|screenrc|lesskey|emacs|mailcap|xsessionrc|curlrc|wgetrc|bashrc|bash_profile|bash_login|bash_logout|profile|zshrc|zshenv|zprofile|zlogin|inputrc|xinitrc|xprofile|xsession|pam_environment|kshrc|cshrc|tcshrc|login)$/,
     'is run by every new shell',
+  ],
+  [
+    /\/\.local\/(bin\/|lib\/python[^/]*\/site-packages\/.*\.pth$)|\/site-packages\/[^/]*\.pth$|\/(usercustomize|sitecustomize)\.py$/,
+    'is run in place of something else',
+  ],
+  [
+    /(^|\/)\.(config\/(nvim\/|pip\/)|ipython\/.*startup|jupyter\/|pip\/pip\.conf|cargo\/(config|env)|gem\/|m2\/settings\.xml|gradle\/init|docker\/cli-plugins)/,
+    'is run by tools',
   ],
   [/(^|\/)Library\/Launch(Agents|Daemons)\//, 'runs later by itself'],
   [/(^|\/)\.git\/(hooks\/|config$)/, 'is run by git'],
+  [/(^|\/)\.git\/(refs\/|HEAD$|packed-refs$|objects\/)/, 'is the history'],
   [/(^|\/)\.(gitconfig|config\/git\/config)$/, 'is run by git'],
   [
     /(^|\/)(\.claude\/settings(\.local)?\.json|\.claude\/hooks\/|\.gemini\/settings\.json|\.codex\/config\.toml|\.cursor\/(mcp|hooks)\.json|\.mcp\.json)$/,
     'decides what agents may do',
   ],
   [/(^|\/)\.claude\/hooks\//, 'decides what agents may do'],
-  [/^\/proc\/(sys\/|sysrq-trigger|[^/]+\/mem)/, 'changes the running kernel'],
-  [/^\/sys\/(fs\/cgroup\/.*release_agent|kernel\/|class\/|module\/|power\/|firmware\/)/, 'changes the running kernel'],
+  [/^\/proc\/(sys\/|sysrq-trigger|[^/]+\/(mem|oom_\w+|attr\/))/, 'changes the running kernel'],
+  [/^\/sys\//, 'changes the running kernel'],
   [/release_agent$|core_pattern$/, 'leads out of a container'],
   [/^\/dev\/(tcp|udp)\//, 'is a connection over the network'],
 ];
@@ -137,4 +174,20 @@ export function whyProtected(path: string): string | null {
   if (/^\/(bin|sbin|lib|lib64|boot|usr|System|Library)\//.test(path) && !/^\/usr\/local\/(share|src|var)\//.test(path))
     return 'belongs to the system';
   return null;
+}
+
+/** What gives the machine away, or breaks it, when it is written. */
+const FATAL: readonly (readonly [RegExp, string])[] = [
+  [
+    /^\/etc\/(passwd|shadow|gshadow|group|sudoers(\.d\/.*)?|pam\.d\/.*|security\/.*|ssh\/sshd_config(\.d\/.*)?)$/,
+    'decides who may do what on this machine',
+  ],
+  [/^\/etc\/ld\.so\.(preload|conf)/, 'puts code into every program'],
+  [/^\/root\/\.ssh\//, 'decides who may log in as root'],
+  [/^\/proc\/(sysrq-trigger|sys\/kernel\/(core_pattern|modprobe))$/, 'commands the kernel'],
+  [/^\/(boot|efi)\//, 'is what this machine starts'],
+];
+
+export function whyFatal(path: string): string | null {
+  return FATAL.find(([pattern]) => pattern.test(path))?.[1] ?? null;
 }

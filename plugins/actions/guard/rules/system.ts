@@ -1,7 +1,7 @@
 /** The machine itself: processes, services, users, kernel, disks, what runs later, what is written down of it all. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, named } from '../shell/invocation.ts';
-import { HOLE, NAME, shown } from '../shell/marks.ts';
+import { HOLE, NAME, PROCESSES, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { contentOf } from './files.ts';
 import { isDevice } from './paths.ts';
@@ -32,18 +32,22 @@ const kill: Handler = ({ name, args }, host) => {
     : targets;
   if (args[0] === '-l' || args[0] === '-L' || args[0] === '-0') return NAME;
   if (operands.includes('-1')) host.find('CRITICAL', 'kill-all', `${name} ends every process`);
+  else if (operands.some((operand) => operand.includes(PROCESSES) || /[*?[]/.test(operand)))
+    host.find('HIGH', 'kill-all', `${name} ends processes of all kinds`);
   else if (operands.includes('1'))
     host.find('HIGH', 'kill-init', `${name} signals process 1, from which all others come`);
   return '';
 };
 
 const IMPORTANT =
-  /^(systemd.*|init|sshd|dockerd?|containerd.*|kubelet|kube-.*|etcd|dbus.*|NetworkManager|cron|crond|rsyslogd|journald|auditd|falco.*|trotline.*|login|Xorg|gnome-session|launchd|postgres|mysqld|mongod|redis-server|nginx|haproxy|vault|consul|\.|\.\*|.*\*.*)$/;
+  /^(systemd.*|init|ssh|sshd|bash|sh|zsh|tmux|dockerd?|containerd.*|kubelet|kube-.*|etcd|dbus.*|NetworkManager|cron|crond|rsyslogd|journald|auditd|falco.*|trotline.*|login|Xorg|gnome-session|launchd|postgres|mysqld|mongod|redis-server|nginx|haproxy|vault|consul|\.|\.\*|.*\*.*)$/;
 
 const killByName: Handler = ({ name, args }, host) => {
   const parsed = parseOptions(args, { valued: ['u', 'U', 's', 'g', 'P', 't', 'signal', 'euid', 'user'] });
   if (onlyAsks(args) || parsed.has('l', 'list')) return NAME;
   const target = parsed.operands.find((operand) => !/^-?\d+$|^-?SIG/.test(operand)) ?? '';
+  if (name === 'killall5' || (target === '' && parsed.operands.length > 0))
+    host.find('CRITICAL', 'kill-all', `${name} ends every process`);
   if (parsed.has('u', 'U', 'user', 'euid') && target === '')
     host.find('HIGH', 'kill-all', `${name} ends everything of a user`);
   else if (IMPORTANT.test(target.replace(/^\^|\$$/g, '')))

@@ -24,7 +24,8 @@ const printf: Handler = ({ args, scope }) => {
 };
 
 /** Files that are named, else what is piped in. */
-const cat: Handler = ({ args, stdin, scope }) => {
+const cat: Handler = ({ name, args, stdin, scope }, host) => {
+  if (args.includes('/dev/zero') && name !== 'cat') host.find('HIGH', 'exhaust', 'fills the memory');
   const files = args.filter((arg) => !arg.startsWith('-') || arg === '-');
   if (files.length === 0) return stdin;
   return files.map((file) => (file === '-' ? stdin : contentOf(absolute(file, scope), scope))).join('\n');
@@ -33,8 +34,10 @@ const cat: Handler = ({ args, stdin, scope }) => {
 /** What people search for who look for secrets. */
 const SECRET_WORDS = /secret|token|passw|key|cred|auth|pwd/i;
 
-const filter: Handler = (from) => {
+const filter: Handler = (from, host) => {
   const { name, args, stdin, scope } = from;
+  if ((name === 'tail' && args.includes('/dev/zero')) || args.some((arg) => /^-?c?\d+[GTP]$/.test(arg)))
+    host.find('HIGH', 'exhaust', 'fills the memory');
   const operands = parseOptions(args, { valued: VALUED[name] ?? [] }).operands;
   if (/^[ef]?grep$/.test(name) && stdin.includes(ENVIRONMENT))
     return SECRET_WORDS.test(operands[0] ?? '') ? SECRET : NAME;

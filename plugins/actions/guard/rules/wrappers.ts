@@ -32,7 +32,7 @@ const VALUED: Readonly<Record<string, readonly string[]>> = {
   direnv: [],
   torsocks: [],
   proxychains: ['f'],
-  setpriv: ['reuid', 'regid', 'groups', 'init-groups'],
+  setpriv: ['reuid', 'regid', 'groups'],
   unbuffer: [],
 };
 /** Operands before the command. */
@@ -140,14 +140,14 @@ const xargs: Handler = (from, host) => {
   const command = args.operands.length === 0 ? ['echo'] : args.operands;
   const file = args.value('a', 'arg-file');
   const input = file === undefined ? from.stdin : contentOf(absolute(file, from.scope), from.scope);
+  const mark = args.value('I', 'replace') ?? (args.has('i') ? '{}' : null);
   const items =
     input === ''
       ? [HOLE]
       : input
-          .split(/[\n\u0020\t]+/)
+          .split(mark === null ? /[\n\u0020\t]+/ : '\n')
           .filter((item) => item !== '')
           .slice(0, 200);
-  const mark = args.value('I', 'replace') ?? (args.has('i') ? '{}' : null);
   if (mark === null) return host.run([...command, ...items], from, {}, '');
   return items
     .map((item) =>
@@ -193,9 +193,10 @@ const shell: Handler = (from, host) => {
   const [first, ...rest] = args.operands;
   if (args.has('c')) {
     if (first === undefined) return HOLE;
+    if (rest[0] !== undefined) from.scope.variables.set('0', [rest[0]]);
     return host.runText(first, from, { parameters: rest.slice(1), stdin: from.stdin });
   }
-  if (first !== undefined && !args.has('s') && !/^\/dev\/(stdin|fd\/0)$/.test(first))
+  if (first !== undefined && first !== '-' && !args.has('s') && !/^\/dev\/(stdin|fd\/0)$/.test(first))
     return runFile(first, rest, from, host);
   return piped(from, host, from.stdin, rest);
 };
@@ -281,6 +282,7 @@ const declare: Handler = (from, host) => {
     const name = at > 0 ? arg.slice(0, at) : arg;
     if (at > 0) tellEnvironment(name, from, host);
   }
+  if (from.name === 'declare' && from.args.some((arg) => /^-\w*f/.test(arg))) return HOLE;
   return onlyShown && from.name !== 'local' ? ENVIRONMENT : '';
 };
 
@@ -304,6 +306,21 @@ const mapfile: Handler = (from, host) => {
   const callback = args.value('C');
   if (callback !== undefined) host.runText(callback, from);
   return '';
+};
+
+/** `setpriv --reuid=0`: back to root. */
+const privileges: Handler = (from, host) => {
+  if (/--(re|e)?uid[= ]?(0|root)\b/.test(from.args.join(' ')))
+    host.find('HIGH', 'privileged', `${from.name} runs with another user's rights`);
+  return wrapper(from, host);
+};
+
+/** `fd PATTERN FOLDER -x COMMAND`. */
+const fd: Handler = (from, host) => {
+  const at = from.args.findIndex((arg) => /^(-x|-X|--exec|--exec-batch)$/.test(arg));
+  const root = from.args.slice(0, Math.max(at, 0)).findLast((arg) => /^[./~]/.test(arg)) ?? '.';
+  if (at >= 0) host.run([...from.args.slice(at + 1), root], from);
+  return NAME;
 };
 
 const changeDirectory: Handler = ({ args, scope }) => {
@@ -414,6 +431,9 @@ export const wrappers: Handlers = {
   ...named('busybox toybox', applets),
   ...named('chroot nsenter unshare', jail),
   ...named('at batch', later),
+  setpriv: privileges,
+  ...named('fd fdfind', fd),
+  compgen: ({ args }) => (args.some((arg) => /^-\w*[ev]/.test(arg)) ? ENVIRONMENT : NAME),
   env,
   xargs,
   gxargs: xargs,

@@ -24,7 +24,7 @@ import type { Risk } from '#core';
 
 import { assign, assignedText, isEndless, multiplies, multipliesIn } from './assignments.ts';
 import type { Finding, Handler, Host, How, Invocation, TextParts } from './invocation.ts';
-import { HOLE, isOpaque, marksOf, NAME, showsSecrets, shown, unmarked } from './marks.ts';
+import { DOWNLOAD, HOLE, isOpaque, marksOf, NAME, showsSecrets, shown, unmarked } from './marks.ts';
 import { absolute, joined, nameOf, requoted } from './names.ts';
 import { tellEndless, tellEnvironment, tellErrors, tellOpaqueCommand, tellOpaqueText } from './opaque.ts';
 import { type FunctionBody, Scope } from './scope.ts';
@@ -170,6 +170,8 @@ class Run implements Host {
         this.#define(node.name.value, node.body, scope);
         return '';
       case 'Coproc':
+        if (/^(nc|ncat|netcat|socat|openssl|telnet)$/.test(programOf(node.body)))
+          this.find('HIGH', 'tunnel', 'keeps a connection to the network open beside the shell');
         return this.#body(node.body, new Scope(scope), stdin, how);
       default:
         return this.#compound(node, scope, stdin, how);
@@ -316,7 +318,8 @@ class Run implements Host {
       for (const assignment of assignments) assign(assignment, scope, on);
       const nobody = { scope, how, name: '', path: '', args: [], stdin: input };
       for (const { name } of assignments) tellEnvironment(name, nobody, this);
-      return this.#output(node.redirects, '', nobody);
+      // `$(< file)`
+      return this.#output(node.redirects, node.redirects.some(({ operator }) => operator === '<') ? input : '', nobody);
     }
     const own = assignments.length > 0 ? new Scope(scope) : scope;
     for (const assignment of assignments) assign(assignment, own, on);
@@ -369,8 +372,12 @@ class Run implements Host {
   /** A file that this very text has written. */
   #written(path: string, scope: Scope): string | undefined {
     if (!path.includes('/')) return undefined;
-    const content = scope.files.get(absolute(path, scope));
-    return content === '' ? undefined : content;
+    const whole = absolute(path, scope);
+    const content = scope.files.get(whole);
+    if (content !== undefined) return content === '' ? undefined : content;
+    for (let folder = whole; folder.includes('/'); folder = folder.slice(0, folder.lastIndexOf('/')))
+      if (scope.files.get(`${folder}/`) === DOWNLOAD) return DOWNLOAD;
+    return undefined;
   }
 
   #call(name: string, body: FunctionBody, args: readonly string[], scope: Scope, stdin: string, how: How): string {
@@ -456,4 +463,9 @@ class Run implements Host {
 /** `yes`, `cat /dev/zero`: what they print has no end. */
 function isEndlessOutput({ name, args }: Invocation): boolean {
   return name === 'yes' || (name === 'cat' && args.some((arg) => /^\/dev\/(zero|u?random)$/.test(arg)));
+}
+
+/** The name of a simple command, as written; '' for others. */
+function programOf(body: FunctionBody | Command): string {
+  return body.type === 'Command' ? (body.name?.value ?? '') : '';
 }
