@@ -38,7 +38,7 @@ const tar: Handler = (from, host) => {
   if (extracts) {
     const target = absolute(folder, from.scope);
     if (target === '/' || /^\/(etc|bin|sbin|usr|lib|boot|root)(\/|$)/.test(target))
-      host.find('HIGH', 'write-protected', `unpacks into “${shown(target)}”`);
+      host.find(target === '/' ? 'CRITICAL' : 'HIGH', 'write-protected', `unpacks into “${shown(target)}”`);
     const content = file === undefined || file === '-' ? from.stdin : contentOf(absolute(file, from.scope), from.scope);
     if (args.has('O', 'to-stdout')) return content === '' ? HOLE : content;
     // What is in it came over the network, too.

@@ -170,7 +170,7 @@ function fileCalls(code: string, from: Invocation, host: Host): void {
     if (isPath && !/\)\.(?:unlink|rmdir)/.test(after.slice(0, 200))) continue;
     const whole = /Deno|rmtree|rm_r|rmSync|\.rm\b|remove_|rimraf|rmdirSync/.test(found[0]);
     const [path] = literalsAt(after, false);
-    if (path !== undefined) deletes(expandedHome(path, from), whole, from, host);
+    if (path !== undefined) deletes(expandedHome(path, from), whole || /[*?]/.test(path), from, host);
     else if (
       /^(?:os\.path\.expanduser|Path\.home|os\.environ\[|process\.env\.HOME|os\.homedir|Dir\.home)/.test(after)
     ) {

@@ -63,7 +63,11 @@ function dockerRun(verb: string, rest: readonly string[], from: Invocation, host
     untilOperand: true,
   });
   const escape = verb === 'exec' ? (args.has('privileged') ? 'with all rights' : null) : escapeOf(args);
-  if (escape !== null) host.find('HIGH', 'leave-container', `starts a container ${escape}: docker ${text}`);
+  const [, inner = ''] = args.operands;
+  const destroys =
+    escape !== null && /folders|rights|disk/.test(escape) && /^(rm|find|shred|dd|mkfs\S*|chroot|nsenter)$/.test(inner);
+  if (escape !== null)
+    host.find(destroys ? 'CRITICAL' : 'HIGH', 'leave-container', `starts a container ${escape}: docker ${text}`);
   const [, ...command] = args.operands;
   const entry = args.value('entrypoint');
   const all = entry === undefined ? command : [entry, ...command];

@@ -3,6 +3,7 @@ import { parseOptions } from '../shell/arguments.ts';
 import { type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
 import { DOWNLOAD, ENVIRONMENT, HOLE, NAME, PROCESSES, SECRET, showsSecrets, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
+import { UNFINISHED } from '../shell/scope.ts';
 import { isSecretPath, isWholeWorkspace, pathText, placeOf, whyFatal, whyProtected } from './paths.ts';
 
 /** What deleting this is; `whole`: a folder with everything in it. */
@@ -16,7 +17,11 @@ export function deletes(path: string, whole: boolean, from: Invocation, host: Ho
     case 'home':
       return host.find(whole ? 'CRITICAL' : 'HIGH', 'delete-home', `${verb} “${text}”, the home of a user`);
     case 'system':
-      return host.find(whole ? 'CRITICAL' : 'HIGH', 'delete-system', `${verb} “${text}”, a part of the system`);
+      return host.find(
+        whole || whyFatal(absolute(path, from.scope)) !== null ? 'CRITICAL' : 'HIGH',
+        'delete-system',
+        `${verb} “${text}”, a part of the system`,
+      );
     case 'device':
       return host.find('CRITICAL', 'delete-device', `${verb} “${text}”, a device`);
     case 'secret':
@@ -54,6 +59,7 @@ const remove: Handlers[string] = (from, host) => {
   if (args.has('no-preserve-root'))
     host.find('CRITICAL', 'delete-system', 'rm --no-preserve-root is meant for the root of the system');
   const whole = args.has('r', 'R', 'recursive');
+  if (whole && args.operands.length === 0) from.scope.aliases.set(UNFINISHED, from.path);
   for (const path of args.operands) deletes(path, whole, from, host);
   return '';
 };
@@ -77,7 +83,7 @@ export function writes(path: string, from: Invocation, host: Host, content = '')
       'write-protected',
       `writes “${text}”, which ${why}`,
     );
-  if (place === 'root') return host.find('HIGH', 'write-system', `writes over “${text}”, a part of the system`);
+  if (place === 'root') return host.find('CRITICAL', 'write-system', `writes over “${text}”, a part of the system`);
   if (/^\/var\/log\/(?!.*\/)/.test(path) && from.name !== 'tee')
     return host.find('HIGH', 'cover-tracks', `writes over the log “${text}”`);
   if (
@@ -107,7 +113,7 @@ const copy: Handlers[string] = (from, host) => {
   const { sources, target } = targetOf(args.operands, args.value('t', 'target-directory'));
   const mode = args.value('m', 'mode');
   if (from.name === 'install' && mode !== undefined && /^[2467][0-7]{3}$|s/.test(mode))
-    host.find('HIGH', 'setuid', `install -m ${mode} makes a program run as its owner`);
+    host.find('CRITICAL', 'setuid', `install -m ${mode} makes a program run as its owner`);
   for (const source of sources) {
     const path = absolute(target, from.scope);
     const whole = path.endsWith('/') ? path : path;
@@ -140,7 +146,10 @@ const move: Handlers[string] = (from, host) => {
 };
 
 const permissions: Handlers[string] = (from, host) => {
-  const args = parseOptions(from.args, { valued: ['reference'] });
+  const args = parseOptions(from.args, {
+    valued: ['reference'],
+    long: ['recursive', 'changes', 'silent', 'quiet', 'verbose'],
+  });
   const minus = from.args.find((arg) => /^-[rwxXst]+$/.test(arg) && !/^-R$/.test(arg));
   const [mode = '', ...paths] = minus === undefined ? args.operands : [minus, ...args.operands];
   const recursive = args.has('R', 'recursive');
@@ -153,7 +162,11 @@ const permissions: Handlers[string] = (from, host) => {
       host.find('CRITICAL', 'permissions-system', `changes the permissions of everything in “${text}”`);
     else if (place === 'secret' && /^0?[4-7]00$|^(go|og|o|g)?-[rwx]+$|^(u=rwx?,)?go=$/.test(mode)) continue;
     else if (place === 'system' || place === 'secret' || place === 'root' || place === 'device')
-      host.find('HIGH', 'permissions-system', `changes the permissions of “${text}”`);
+      host.find(
+        whyFatal(absolute(path, from.scope)) === null ? 'HIGH' : 'CRITICAL',
+        'permissions-system',
+        `changes the permissions of “${text}”`,
+      );
   }
   if (open) host.find('HIGH', 'permissions-open', `chmod ${mode} lets every user write`);
   if (
@@ -161,7 +174,7 @@ const permissions: Handlers[string] = (from, host) => {
     !/^0[0-7]{3}$/.test(mode) &&
     (/s/.test(mode) || (mode.length >= 4 && Number(mode.at(-4)) >= 2))
   )
-    host.find('HIGH', 'setuid', `chmod ${mode} makes a program run as its owner`);
+    host.find('CRITICAL', 'setuid', `chmod ${mode} makes a program run as its owner`);
   return '';
 };
 
@@ -183,7 +196,7 @@ const owner: Handlers[string] = (from, host) => {
 
 const overwrite: Handlers[string] = (from, host) => {
   const args = parseOptions(from.args, { valued: ['n', 'iterations', 's', 'size', 'random-source'] });
-  for (const path of args.operands) deletes(path, from.name !== 'truncate', from, host);
+  for (const path of args.operands) deletes(path, from.name !== 'truncate' || args.has('R'), from, host);
   return '';
 };
 

@@ -5,6 +5,7 @@ import { containers } from './containers.ts';
 import { databases } from './databases.ts';
 import { editors } from './editors.ts';
 import { files } from './files.ts';
+import { finders } from './find.ts';
 import { gits } from './git.ts';
 import { awk, interpreters, sed } from './interpreters.ts';
 import { unknownProgram } from './guess.ts';
@@ -21,6 +22,7 @@ import { wrappers } from './wrappers.ts';
 const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([
   files,
   wrappers,
+  finders,
   network,
   system,
   interpreters,

@@ -1,7 +1,7 @@
 /** One-liners of interpreters: what their calls would do, read off the text; what hides behind decoding is said. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, HOLE, isOpaque, NAME, SECRET, shown } from '../shell/marks.ts';
+import { DOWNLOAD, HOLE, isOpaque, NAME, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { inspectCode } from './code.ts';
 import { writes } from './files.ts';

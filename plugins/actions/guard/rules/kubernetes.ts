@@ -78,7 +78,9 @@ const VERBS: Readonly<Record<string, (call: Kubectl) => string>> = {
       kinds.some((kind) => GREAT.test(kind)) ||
       operands.some((operand) => operand.includes('/') && GREAT.test(operand));
     const opaque = operands.join('').replaceAll(HOLE, '') === '' && args.value('f', 'filename', 'k') === undefined;
-    if (great || all) host.find('HIGH', 'kubernetes', `deletes much at once: kubectl ${text}`);
+    const everything = all && (great || args.has('A', 'all-namespaces'));
+    if (great || all)
+      host.find(everything ? 'CRITICAL' : 'HIGH', 'kubernetes', `deletes much at once: kubectl ${text}`);
     else if (args.has('force') || args.value('grace-period') === '0')
       host.find('MEDIUM', 'kubernetes', `deletes without waiting: kubectl ${text}`);
     else if (opaque) host.find('HIGH', 'kubernetes', `deletes what cannot be seen here: kubectl ${text}`);
@@ -191,8 +193,12 @@ const helm: Handler = (from, host) => {
 const etcdctl: Handler = ({ name, args }, host) => {
   const text = args.join(' ');
   if (/(^|\s)(del|defrag|compaction|member remove|snapshot restore|auth disable|put)(\s|$)/.test(text))
-    host.find('HIGH', 'kubernetes', `changes the store of the cluster: ${name} ${shown(text)}`);
-  return /\bget\b.*(secrets|--prefix)/.test(text) ? SECRET : HOLE;
+    host.find(
+      /\bdel\b.*(--prefix|--from-key)/.test(text) ? 'CRITICAL' : 'HIGH',
+      'kubernetes',
+      `changes the store of the cluster: ${name} ${shown(text)}`,
+    );
+  return /\bget\b.*(secrets|--prefix)(?!.*--keys-only)/.test(text) ? SECRET : HOLE;
 };
 
 export const kubernetes: Handlers = {

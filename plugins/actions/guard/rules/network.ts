@@ -1,7 +1,7 @@
 /** What is sent out, what is fetched, and shells that are handed to others. */
 import { type Arguments, parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, HOLE, NAME, SECRET, shown } from '../shell/marks.ts';
+import { DOWNLOAD, HOLE, NAME, SECRET, shown, VARIABLE } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { addressProblem } from './addresses.ts';
 import { contentOf, writes } from './files.ts';
@@ -54,6 +54,8 @@ const curl: Handler = (from, host) => {
   const urls = urlsOf(args);
   checkUrls(urls, from, host);
   for (const [name, value] of args.all) {
+    if (/^(u|user)$/.test(name) && value.replaceAll(VARIABLE, '').includes(SECRET))
+      host.find('MEDIUM', 'credential', `puts secrets on the command line of ${from.name}`);
     if (BODY.has(name)) sends(name === 'T' || name === 'upload-file' ? `@${value}` : value, from, host, isLocal(urls));
     else if (
       (!AUTHORIZING.has(name) || (/^(H|header)$/.test(name) && !AUTHORIZING_HEADER.test(value))) &&
@@ -76,7 +78,7 @@ const curl: Handler = (from, host) => {
   if (args.has('O', 'remote-name'))
     for (const url of urls) from.scope.files.set(absolute(lastPart(url), from.scope), DOWNLOAD);
   if (args.has('O', 'remote-name', 'o', 'output') && args.value('o', 'output') !== '-') return '';
-  return DOWNLOAD;
+  return urls.some((url) => addressProblem(url) !== null) ? SECRET : DOWNLOAD;
 };
 
 /** Where it goes by other ways than its address, and what it asks for there. */
@@ -258,6 +260,8 @@ const copies: Handler = (from, host) => {
 const dns: Handler = (from, host) => {
   if (from.args.some((arg) => arg.includes(SECRET)))
     host.find('CRITICAL', 'exfiltrate', `sends secrets out in a name that ${from.name} asks for`);
+  else if (from.args.some((arg) => arg.includes(`${HOLE}.`)))
+    host.find('MEDIUM', 'exfiltrate', `asks for a name with something in it that cannot be seen here`);
   return NAME;
 };
 
@@ -337,6 +341,9 @@ export const network: Handlers = {
     firewall,
   ),
   ...named('ifconfig ifdown nmcli route nmtui', interfaces),
-  ...named('mail mailx sendmail mutt logger wall write pbcopy xclip xsel wl-copy msmtp swaks slack', sendsInput),
+  ...named(
+    'mail mailx sendmail mutt logger wall write pbcopy xclip xsel wl-copy msmtp swaks slack websocat wscat',
+    sendsInput,
+  ),
   ...named('ngrok cloudflared chisel frpc localtunnel lt bore', tunnel),
 };

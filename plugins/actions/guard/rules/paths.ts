@@ -23,7 +23,7 @@ const REMADE =
 const HOME_OF = /^\/(?:home|Users)\/[^/]+$/;
 /** Keys, tokens and passwords of a home or of the system. */
 const SECRET_PATH =
-  /(^|\/)(\.ssh(\/(?!known_hosts|config$|[^/]*\.pub$).*)?$|\.gnupg(\/|$)|\.aws(\/(credentials|config|sso|cli)|$)|\.kube\/config|\.docker\/config\.json|\.netrc$|\.pgpass$|\.my\.cnf$|\.npmrc$|\.pypirc$|\.git-credentials$|\.config\/(gcloud|gh|hub|op|rclone)(\/|$)|\.azure(\/|$)|\.vault-token$|\.password-store(\/|$)|\.local\/share\/keyrings|\.mozilla|\.config\/(google-chrome|chromium|BraveSoftware)|Library\/(Keychains|Application Support\/Google\/Chrome)|\.bitcoin|wallet\.dat$|\.bash_history$|\.zsh_history$|id_(rsa|dsa|ecdsa|ed25519)[*\uE001]*$|[^/]*\.(pem|pfx|p12|keystore|jks|kdbx)$|\.env(\.(local|prod|production|staging|dev|development))?$|\.terraform\.d\/credentials|terraform\.tfstate$|secrets?\.(ya?ml|json|env)$|credentials\.json$)|^\/etc\/(g?shadow|sudoers|ssh\/ssh_host_[^/]*_key|kubernetes\/(admin\.conf|pki))|^\/(var\/)?run\/secrets|^\/proc\/[^/]+\/(environ|mem)$|^\/root\/\.ssh/;
+  /(^|\/)(\.ssh(\/(?!known_hosts|config$|[^/]*\.pub$).*)?$|\.gnupg(\/|$)|\.aws(\/(credentials|config|sso|cli)|$)|\.kube\/config|\.docker(\/|$)|\.netrc$|\.pgpass$|\.my\.cnf$|\.npmrc$|\.pypirc$|\.git-credentials$|\.config\/(gcloud|gh|hub|op|rclone)(\/|$)|\.azure(\/|$)|\.vault-token$|\.password-store(\/|$)|\.local\/share\/keyrings|\.mozilla|\.config\/(google-chrome|chromium|BraveSoftware)|Library\/(Keychains|Application Support\/Google\/Chrome)|\.bitcoin|wallet\.dat$|\.bash_history$|\.zsh_history$|id_(rsa|dsa|ecdsa|ed25519)[*\uE001]*$|[^/]*\.(pem|pfx|p12|keystore|jks|kdbx)$|\.env(\.(local|prod|production|staging|dev|development))?$|\.terraform\.d\/credentials|terraform\.tfstate$|secrets?\.(ya?ml|json|env)$|credentials\.json$)|^\/etc\/(g?shadow|sudoers|ssh\/ssh_host_[^/]*_key|kubernetes\/(admin\.conf|pki))|^\/(var\/)?run\/secrets|^\/proc\/[^/]+\/(environ|mem)$|^\/root\/\.ssh/;
 
 /** Where secrets are in every home, for patterns that mean them. */
 const KNOWN_SECRETS = [
@@ -79,8 +79,8 @@ function placeOfWhole(whole: string, home: string, workspaces: readonly string[]
   if (isDevice(whole)) return 'device';
   if (isRoot(whole)) return 'root';
   const inside = workspaces.some((folder) => whole === folder || whole.startsWith(`${folder}/`));
-  if (isSecretPath(whole) && !inside) return 'secret';
   if (isHome(whole, home)) return 'home';
+  if (isSecretPath(whole) && !inside) return 'secret';
   if (SCRATCH.test(whole)) return 'scratch';
   if (inside || (workspaces.length === 0 && !whole.startsWith('/'))) return 'workspace';
   if (SYSTEM.test(whole)) return 'system';
@@ -184,10 +184,13 @@ const FATAL: readonly (readonly [RegExp, string])[] = [
   ],
   [/^\/etc\/ld\.so\.(preload|conf)/, 'puts code into every program'],
   [/^\/root\/\.ssh\//, 'decides who may log in as root'],
-  [/^\/proc\/(sysrq-trigger|sys\/kernel\/(core_pattern|modprobe))$/, 'commands the kernel'],
+  [/^\/etc\/polkit-1\//, 'decides who may do what on this machine'],
+  [/release_agent$/, 'leads out of a container'],
+  [/^\/proc\/(sysrq-trigger|1\/mem|kcore|sys\/kernel\/(core_pattern|modprobe))$/, 'commands the kernel'],
   [/^\/(boot|efi)\//, 'is what this machine starts'],
 ];
 
+/** Below `/boot`, and files that decide who may do what. */
 export function whyFatal(path: string): string | null {
   return FATAL.find(([pattern]) => pattern.test(path))?.[1] ?? null;
 }

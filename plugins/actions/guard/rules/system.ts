@@ -33,7 +33,7 @@ const kill: Handler = ({ name, args }, host) => {
   if (args[0] === '-l' || args[0] === '-L' || args[0] === '-0') return NAME;
   if (operands.includes('-1')) host.find('CRITICAL', 'kill-all', `${name} ends every process`);
   else if (operands.some((operand) => operand.includes(PROCESSES) || /[*?[]/.test(operand)))
-    host.find('HIGH', 'kill-all', `${name} ends processes of all kinds`);
+    host.find('CRITICAL', 'kill-all', `${name} ends processes of all kinds`);
   else if (operands.includes('1'))
     host.find('HIGH', 'kill-init', `${name} signals process 1, from which all others come`);
   return '';
@@ -49,7 +49,12 @@ const killByName: Handler = ({ name, args }, host) => {
   if (name === 'killall5' || (target === '' && parsed.operands.length > 0))
     host.find('CRITICAL', 'kill-all', `${name} ends every process`);
   if (parsed.has('u', 'U', 'user', 'euid') && target === '')
-    host.find('HIGH', 'kill-all', `${name} ends everything of a user`);
+    host.find(
+      /(^|\s)(root|0)(\s|$)/.test(args.join(' ')) ? 'CRITICAL' : 'HIGH',
+      'kill-all',
+      `${name} ends everything of a user`,
+    );
+  else if (/^\.\*?$/.test(target)) host.find('CRITICAL', 'kill-all', `${name} ends every process`);
   else if (IMPORTANT.test(target.replace(/^\^|\$$/g, '')))
     host.find('HIGH', 'kill-service', `${name} ends ${shown(target)}`);
   else if (target.includes(HOLE)) host.find('MEDIUM', 'kill-service', `${name} ends what cannot be seen here`);
@@ -165,7 +170,12 @@ const users: Handler = ({ name, args }, host) => {
     (name === 'visudo' && args.includes('-c'))
   )
     return NAME;
-  host.find('HIGH', 'users', `changes who may use this machine: ${name} ${shown(args.join(' '))}`);
+  const isRoot = /(^|\s)(-u|--uid)[= ]?0(\s|$)|-G\S*\s+(root|sudo|wheel|docker)\b/.test(args.join(' '));
+  host.find(
+    isRoot ? 'CRITICAL' : 'HIGH',
+    'users',
+    `changes who may use this machine: ${name} ${shown(args.join(' '))}`,
+  );
   return '';
 };
 
@@ -223,7 +233,7 @@ export const system: Handlers = {
     except(/^(status|show|list|$)/, 'MEDIUM', 'system', 'changes this machine'),
   ),
   ...named('capsh', always('HIGH', 'leave-sandbox', 'changes what a program may do')),
-  ...named('setcap', always('HIGH', 'setuid', 'gives a program rights of the system')),
+  ...named('setcap', always('CRITICAL', 'setuid', 'gives a program rights of the system')),
   ...named('gcore reptyr', always('HIGH', 'memory', 'reads the memory of another program')),
   ...named('tcpdump tshark', except(/-r\s|--help|--version/, 'MEDIUM', 'listen', 'reads what goes over the network')),
 };

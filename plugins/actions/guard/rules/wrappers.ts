@@ -4,7 +4,7 @@ import { type Handler, type Handlers, type Host, type Invocation, named } from '
 import { DOWNLOAD, ENVIRONMENT, HOLE, isOpaque, marksOf, NAME, SECRET, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { tellEnvironment } from '../shell/opaque.ts';
-import { contentOf, deletes } from './files.ts';
+import { contentOf } from './files.ts';
 import { placeOf } from './paths.ts';
 
 /** Options that take a value, by wrapper; what follows the options is a command. */
@@ -203,6 +203,8 @@ const shell: Handler = (from, host) => {
 
 function piped(from: Invocation, host: Host, input: string, parameters: readonly string[]): string {
   if (input === '') return HOLE;
+  if (from.args.includes('-i') && isOpaque(input))
+    host.find('CRITICAL', 'reverse-shell', `${from.name} -i obeys whoever writes into its pipe`);
   const risk = from.how.privileged ? 'CRITICAL' : 'HIGH';
   if (input.includes(DOWNLOAD)) {
     host.find(risk, 'download-run', `runs what comes over the network with ${from.name}`);
@@ -315,14 +317,6 @@ const privileges: Handler = (from, host) => {
   return wrapper(from, host);
 };
 
-/** `fd PATTERN FOLDER -x COMMAND`. */
-const fd: Handler = (from, host) => {
-  const at = from.args.findIndex((arg) => /^(-x|-X|--exec|--exec-batch)$/.test(arg));
-  const root = from.args.slice(0, Math.max(at, 0)).findLast((arg) => /^[./~]/.test(arg)) ?? '.';
-  if (at >= 0) host.run([...from.args.slice(at + 1), root], from);
-  return NAME;
-};
-
 const changeDirectory: Handler = ({ args, scope }) => {
   const target = args.find((arg) => !/^-[LPe@]+$/.test(arg) && arg !== '--');
   if (target === '-') scope.cwd = HOLE;
@@ -343,50 +337,6 @@ const set: Handler = ({ args, scope }) => {
   else if (args[0] !== undefined && !/^[-+]/.test(args[0])) scope.parameters = args;
   return '';
 };
-
-/** `find … -exec`, `-delete`, `-ok`; what it prints are paths below where it looks. */
-const find: Handler = (from, host) => {
-  const { args } = from;
-  const first = args.findIndex((arg) => /^[-(!]/.test(arg) && !/^-[HLPO]/.test(arg) && arg !== '-D');
-  const roots = (first < 0 ? args : args.slice(0, first)).filter((arg) => !arg.startsWith('-'));
-  const tests = first < 0 ? [] : args.slice(first);
-  const below = roots.length === 0 ? ['.'] : roots;
-  const name = valueAfter(tests, ['-name', '-iname']);
-  const narrow = name !== undefined && !/^\*?$/.test(name);
-  const paths = below.map((root) => `${root.replace(/\/$/, '')}/${narrow ? name.replaceAll('*', NAME) : NAME}`);
-  if (tests.includes('-delete')) for (const root of below) foundDeleted(root, narrow, from, host);
-  for (const [index, test] of tests.entries()) {
-    if (!/^-(exec|execdir|ok|okdir)$/.test(test)) continue;
-    const end = tests.findIndex((arg, at) => at > index && (arg === ';' || arg === '+' || arg === '\\;'));
-    const command = tests.slice(index + 1, end < 0 ? undefined : end);
-    // What matches by name below a root is not the root; all of it is.
-    for (const path of narrow ? paths : below)
-      host.run(
-        command.map((word) => word.replaceAll('{}', path)),
-        from,
-        {},
-        '',
-      );
-  }
-  const written = valueAfter(tests, ['-fprint', '-fprintf', '-fls']);
-  if (written !== undefined) host.run(['tee', written], from, {}, HOLE);
-  return paths.join('\n');
-};
-
-function foundDeleted(root: string, narrow: boolean, from: Invocation, host: Host): void {
-  const place = placeOf(root, from, host.workspaces);
-  if (place === 'workspace' || place === 'scratch') return;
-  const whole = absolute(root, from.scope);
-  if (narrow && (whole === '/tmp' || whole === '/var/tmp' || whole.startsWith('/var/log/'))) return;
-  if (whole === '/tmp' || whole === '/var/tmp')
-    return host.find('MEDIUM', 'delete-outside', `deletes what is in ${whole}`);
-  deletes(narrow ? `${root}/${NAME}.` : root, true, from, host);
-}
-
-function valueAfter(args: readonly string[], names: readonly string[]): string | undefined {
-  const at = args.findIndex((arg) => names.includes(arg));
-  return at < 0 ? undefined : args[at + 1];
-}
 
 /** `busybox rm`, `toybox rm`. */
 const applets: Handler = (from, host) => (from.args.length === 0 ? NAME : host.run(from.args, from));
@@ -427,12 +377,10 @@ export const wrappers: Handlers = {
   ...named('declare typeset local export readonly', declare),
   ...named('cd pushd chdir', changeDirectory),
   ...named('mapfile readarray', mapfile),
-  ...named('find gfind', find),
   ...named('busybox toybox', applets),
   ...named('chroot nsenter unshare', jail),
   ...named('at batch', later),
   setpriv: privileges,
-  ...named('fd fdfind', fd),
   compgen: ({ args }) => (args.some((arg) => /^-\w*[ev]/.test(arg)) ? ENVIRONMENT : NAME),
   env,
   xargs,

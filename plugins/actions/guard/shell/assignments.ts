@@ -42,9 +42,7 @@ export function multiplies(name: string, body: FunctionBody): boolean {
 export function isEndless(clause: CompoundList): boolean {
   return clause.commands.every(({ command }) => {
     if (command.type !== 'Command') return false;
-    const words = [command.name, ...command.args].map((word) =>
-      word !== undefined && 'value' in word ? word.value : '',
-    );
+    const words = [command.name, ...command.args].map((word) => word?.text ?? '');
     return /^(true|:|\[ 1 \]|\[\[ 1 \]\]|test 1)$/.test(words.join(' '));
   });
 }

@@ -14,6 +14,8 @@ export const DOWNLOAD = '\uE003';
 
 /** All variables of the environment: secret when it is sent, no surprise when it is shown. */
 export const ENVIRONMENT = `${SECRET}environment`;
+/** A variable that is called as secrets are: sent as a credential all day. */
+export const VARIABLE = `${SECRET}variable`;
 /** All processes of the machine. */
 export const PROCESSES = `${HOLE}processes`;
 

@@ -1,23 +1,32 @@
 /** What is said of what cannot be seen through, and of what slips in beside a command. */
-import type { ParsedScript } from 'unbash';
+import type { Command, ParsedScript } from 'unbash';
 
 import type { Risk } from '#core';
 
 import type { Host, Invocation } from './invocation.ts';
-import { DOWNLOAD, shown } from './marks.ts';
+import type { FunctionBody } from './scope.ts';
+import { DOWNLOAD, HOLE, shown } from './marks.ts';
 
-export function tellOpaqueText(text: string, host: Host): void {
+/** What it prints: nobody knows. */
+export function tellOpaqueText(text: string, host: Host): string {
   const from = text.includes(DOWNLOAD) ? 'what comes over the network' : 'text that cannot be seen here';
   host.find('HIGH', text.includes(DOWNLOAD) ? 'download-run' : 'opaque-text', `runs ${from} as a shell's`);
+  return HOLE;
 }
 
 export function tellEndless(host: Host): void {
   host.find('CRITICAL', 'fork-bomb', 'starts processes without end');
 }
 
-export function tellOpaqueCommand(path: string, host: Host): void {
+/** What it prints: nobody knows. */
+export function tellOpaqueCommand(path: string, host: Host): string {
   if (path.includes(DOWNLOAD)) host.find('HIGH', 'download-run', 'runs what comes over the network');
   else host.find('HIGH', 'opaque-command', `which command runs cannot be seen: “${shown(path)}”`);
+  return HOLE;
+}
+
+export function tellPattern(path: string, host: Host): void {
+  host.find('HIGH', 'opaque-command', `which command “${shown(path)}” is depends on the files that are there`);
 }
 
 export function tellErrors({ errors }: ParsedScript, text: string, host: Host): void {
@@ -99,4 +108,30 @@ export function tellEnvironment(variable: string, from: Invocation, host: Host):
     )
   )
     host.runText(value.replace(/^\|/, ''), from);
+}
+
+/** Shells that are tied to the network, and output without end. */
+export function tellRedirected(path: string, isOutput: boolean, from: Invocation, host: Host): void {
+  const isShell = /^(\w*sh|exec|python\d?|perl|ruby|socat)$/.test(from.name);
+  if (isShell && /^\/dev\/(tcp|udp)\//.test(path))
+    host.find('CRITICAL', 'reverse-shell', `gives a shell to ${shown(path)}`);
+  if (isOutput && isEndlessOutput(from)) host.find('HIGH', 'exhaust', `fills the disk: ${shown(path)}`);
+}
+
+/** `yes`, `cat /dev/zero`: what they print has no end. */
+function isEndlessOutput({ name, args }: Invocation): boolean {
+  return name === 'yes' || (name === 'cat' && args.some((arg) => /^\/dev\/(zero|u?random)$/.test(arg)));
+}
+
+/** The first word of a simple command, as written; '' for others. */
+export function wordOf(node: {
+  readonly type: string;
+  readonly name?: { readonly text?: string } | undefined;
+}): string {
+  return node.type === 'Command' ? (node.name?.text ?? '') : '';
+}
+
+/** The name of a simple command, unquoted; '' for others. */
+export function programOf(body: FunctionBody | Command): string {
+  return body.type === 'Command' ? (body.name?.value ?? '') : '';
 }

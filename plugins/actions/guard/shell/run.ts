@@ -26,8 +26,18 @@ import { assign, assignedText, isEndless, multiplies, multipliesIn } from './ass
 import type { Finding, Handler, Host, How, Invocation, TextParts } from './invocation.ts';
 import { DOWNLOAD, HOLE, isOpaque, marksOf, NAME, showsSecrets, shown, unmarked } from './marks.ts';
 import { absolute, joined, nameOf, requoted } from './names.ts';
-import { tellEndless, tellEnvironment, tellErrors, tellOpaqueCommand, tellOpaqueText } from './opaque.ts';
-import { type FunctionBody, Scope } from './scope.ts';
+import {
+  programOf,
+  wordOf,
+  tellEndless,
+  tellEnvironment,
+  tellErrors,
+  tellOpaqueCommand,
+  tellOpaqueText,
+  tellPattern,
+  tellRedirected,
+} from './opaque.ts';
+import { type FunctionBody, Scope, UNFINISHED } from './scope.ts';
 import { type Expanding, fieldsOf, textOfParts, textOfWord } from './words.ts';
 
 const MAX_COMMANDS = 3000;
@@ -35,7 +45,6 @@ const MAX_DEPTH = 16;
 const MAX_TEXT = 262_144;
 /** Values of a loop's variable that are tried. */
 const MAX_TURNS = 40;
-const MAX_CHOICES = 4;
 
 export interface RunOptions {
   readonly cwd: string;
@@ -105,10 +114,7 @@ class Run implements Host {
       this.find('HIGH', 'too-long', `${text.length} characters of shell text, at most ${MAX_TEXT} are read`);
       return HOLE;
     }
-    if (isOpaque(text.trim()) && !/[a-z]/i.test(text)) {
-      tellOpaqueText(text, this);
-      return HOLE;
-    }
+    if (isOpaque(text.trim()) && !/[a-z]/i.test(text)) return tellOpaqueText(text, this);
     if (this.#depth >= MAX_DEPTH) {
       this.find('HIGH', 'too-deep', `shell text inside of shell text, ${MAX_DEPTH} times`);
       return HOLE;
@@ -126,14 +132,15 @@ class Run implements Host {
   #statements(statements: readonly Statement[], scope: Scope, stdin: string, how: How): string {
     let output = '';
     for (const { command, background } of statements) {
+      if (background === true && /^"?\$\{?0\}?"?$/.test(wordOf(command))) tellEndless(this);
       const own = background === true ? new Scope(scope) : scope;
       output = joined(output, this.#node(command, own, stdin, how));
     }
     return output;
   }
 
-  #list(list: CompoundList, scope: Scope, stdin: string, how: How): string {
-    return this.#statements(list.commands, scope, stdin, how);
+  #list({ commands }: CompoundList, scope: Scope, stdin: string, how: How): string {
+    return this.#statements(commands, scope, stdin, how);
   }
 
   #node(node: PipelineNode | Statement['command'], scope: Scope, stdin: string, how: How): string {
@@ -251,17 +258,7 @@ class Run implements Host {
       output = joined(output, this.#list(branch, own, stdin, how));
       ends.push(own);
     }
-    const names = new Set(ends.flatMap(({ variables }) => [...variables.keys()]));
-    for (const name of names) {
-      const values = new Map(ends.map((end) => [JSON.stringify(end.get(name)), end.get(name)]));
-      const [first] = values.values();
-      if (first === undefined) continue;
-      scope.set(name, first);
-      if (values.size > 1) scope.alternatives.set(name, [...values.values()].slice(0, MAX_CHOICES));
-    }
-    for (const end of ends) for (const [name, body] of end.functions) scope.functions.set(name, body);
-    const [where] = [...new Set(ends.map(({ cwd }) => cwd))].slice(-1);
-    if (where !== undefined) scope.cwd = where;
+    scope.adopt(ends);
     return output;
   }
 
@@ -356,17 +353,15 @@ class Run implements Host {
     }
     const name = nameOf(path);
     const invocation: Invocation = { name, path, args, stdin, scope, how };
-    if (isOpaque(name) || name.includes(NAME)) {
-      tellOpaqueCommand(path, this);
-      return HOLE;
-    }
-    if (/[*?[]/.test(name) && name !== '[' && name !== '[[')
-      this.find('HIGH', 'opaque-command', `which command “${shown(path)}” is depends on the files that are there`);
+    // `rm -rf`, a line break, `/`: no shell would join them, whoever hands the text on may.
+    if (args.length === 0 && scope.aliases.has(UNFINISHED) && path.startsWith('/'))
+      return this.#start([scope.aliases.get(UNFINISHED) ?? '', '-r', path], scope, stdin, how);
+    if (isOpaque(name) || name.includes(NAME)) return tellOpaqueCommand(path, this);
+    if (/[*?[]/.test(name) && name !== '[' && name !== '[[') tellPattern(path, this);
     const written = this.#written(path, scope);
     if (written !== undefined) return this.#text(written, new Scope(scope), stdin, how);
     for (const { name: variable } of assignments) tellEnvironment(variable, invocation, this);
-    const output = this.#options.handlerOf(name)?.(invocation, this);
-    return output ?? HOLE + marksOf(stdin);
+    return this.#options.handlerOf(name)?.(invocation, this) ?? HOLE + marksOf(stdin);
   }
 
   /** A file that this very text has written. */
@@ -450,22 +445,9 @@ class Run implements Host {
       if (isOutput && redirect.operator !== '>&') left = '';
       const before = redirect.operator.includes('>>') ? (from.scope.files.get(path) ?? '') : '';
       from.scope.files.set(path, before + content);
-      const isShell = /^(\w*sh|exec|python\d?|perl|ruby|socat)$/.test(from.name);
-      if (isShell && /^\/dev\/(tcp|udp)\//.test(path))
-        this.find('CRITICAL', 'reverse-shell', `gives a shell to ${shown(path)}`);
-      if (isOutput && isEndlessOutput(from)) this.find('HIGH', 'exhaust', `fills the disk: ${shown(path)}`);
+      tellRedirected(path, isOutput, from, this);
       this.#options.onWrite(path, from, this, content);
     }
     return left;
   }
-}
-
-/** `yes`, `cat /dev/zero`: what they print has no end. */
-function isEndlessOutput({ name, args }: Invocation): boolean {
-  return name === 'yes' || (name === 'cat' && args.some((arg) => /^\/dev\/(zero|u?random)$/.test(arg)));
-}
-
-/** The name of a simple command, as written; '' for others. */
-function programOf(body: FunctionBody | Command): string {
-  return body.type === 'Command' ? (body.name?.value ?? '') : '';
 }

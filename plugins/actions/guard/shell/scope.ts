@@ -1,7 +1,12 @@
 /** What a shell knows at a point of its text: variables, functions, files it has written, where it is. */
 import type { CompoundList, CompoundCommand, Redirected } from 'unbash';
 
-import { HOLE, NAME, SECRET } from './marks.ts';
+import { HOLE, NAME, VARIABLE } from './marks.ts';
+
+/** Values of one variable that are tried. */
+const MAX_CHOICES = 4;
+/** Among the aliases: a command that was begun and got nothing to work on. */
+export const UNFINISHED = 'unfinished';
 
 export type FunctionBody = CompoundCommand | Redirected | CompoundList;
 
@@ -48,6 +53,19 @@ export class Scope {
     this.alternatives.delete(name);
   }
 
+  /** What is known after one of these ways was taken, and nobody knows which: values that differ are alternatives. */
+  adopt(ends: readonly Scope[]): void {
+    for (const name of new Set(ends.flatMap(({ variables }) => [...variables.keys()]))) {
+      const values = new Map(ends.map((end) => [JSON.stringify(end.get(name)), end.get(name)]));
+      const [first] = values.values();
+      if (first === undefined) continue;
+      this.set(name, first);
+      if (values.size > 1) this.alternatives.set(name, [...values.values()].slice(0, MAX_CHOICES));
+    }
+    for (const end of ends) for (const [name, body] of end.functions) this.functions.set(name, body);
+    this.cwd = ends.at(-1)?.cwd ?? this.cwd;
+  }
+
   #own(name: string): readonly string[] {
     if (name === 'HOME') return [this.home];
     if (name === 'PWD') return [this.cwd];
@@ -60,7 +78,7 @@ export class Scope {
       return [this.parameters === null ? HOLE : (this.parameters[Number(name) - 1] ?? '')];
     }
     if (SCRATCH_NAMES.test(name)) return [`/tmp/${NAME}`];
-    if (SECRET_NAMES.test(name)) return [SECRET];
+    if (SECRET_NAMES.test(name)) return [VARIABLE];
     return [HOLE];
   }
 }

@@ -51,8 +51,8 @@ class Fields {
   }
 
   /** An unquoted value: white space in it ends fields. */
-  split(text: string): void {
-    const pieces = text.split(/[ \t\n]+/);
+  split(text: string, separators: string): void {
+    const pieces = text.split(separators === DEFAULT_SEPARATORS ? /[ \t\n]+/ : separatorsOf(separators));
     for (const [index, piece] of pieces.entries()) {
       if (index > 0) this.end();
       if (piece !== '') this.join(piece);
@@ -71,6 +71,13 @@ class Fields {
     this.end();
     return this.#fields;
   }
+}
+
+const DEFAULT_SEPARATORS = ' \t\n';
+
+/** `IFS=_`. */
+function separatorsOf(separators: string): RegExp | string {
+  return separators === '' ? '\u0000' : new RegExp(`[${separators.slice(0, 16).replaceAll(/[\]\\^-]/g, '\\$&')}]+`);
 }
 
 function addPart(fields: Fields, part: WordPart, on: Expanding, isFirst: boolean): void {
@@ -97,7 +104,7 @@ function addPart(fields: Fields, part: WordPart, on: Expanding, isFirst: boolean
     default:
       for (const [index, value] of expandPart(part, on).entries()) {
         if (index > 0) fields.end();
-        fields.split(value);
+        fields.split(value, on.scope.get('IFS').join(''));
       }
   }
 }
