@@ -10,6 +10,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   pipeline: () => import('./pipeline.ts'),
   claims: () => import('./claims.ts'),
   kubernetes: () => import('./kubernetes.ts'),
+  verdict: () => import('./verdict.ts'),
+  guard: () => import('./guard.ts'),
   footprint: () => import('./footprint.ts'),
 };
 
