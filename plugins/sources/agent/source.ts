@@ -50,6 +50,8 @@ export class AgentSource implements Component {
   #refused = 0;
   #refusedAt = -Infinity;
   #unwritten = 0;
+  /** Not handed over yet. */
+  readonly #heard: EventDraft[] = [];
   #chores: Promise<void> = Promise.resolve();
 
   constructor(options: Infer<typeof config>, context: SourceContext) {
@@ -73,11 +75,13 @@ export class AgentSource implements Component {
 
   async drain(deadline: AbortSignal): Promise<void> {
     await Promise.all(this.#servers.map((server) => close(server, deadline)));
+    this.#flush();
   }
 
   async stop(): Promise<void> {
     this.#halt.abort();
     await Promise.all(this.#servers.map((server) => close(server)));
+    this.#flush();
     await this.#chores;
   }
 
@@ -217,9 +221,16 @@ export class AgentSource implements Component {
     return { ...draft, type, subject: call.session, attributes, sequence: ++this.#sequence, synthetic: true };
   }
 
-  /** Nobody who waits for an answer waits for the journal. */
+  /** Nobody who waits for an answer waits for the journal: first the answer is written, then what was heard. */
   #emit(drafts: readonly EventDraft[]): void {
+    if (this.#heard.length === 0) setImmediate(() => this.#flush());
+    this.#heard.push(...drafts);
+  }
+
+  #flush(): void {
     const { emit, lost, log } = this.#context;
+    const drafts = this.#heard.splice(0);
+    if (drafts.length === 0) return;
     if (this.#unwritten + drafts.length > MAX_UNWRITTEN) {
       lost('agent-backlog', drafts.length);
       return;
