@@ -39,6 +39,19 @@ export const AGENT_EVENTS = [
   'BeforeToolSelection',
 ] as const;
 
+/** Hook types of the neutral form (spec leanvibe B1); in it, others are refused (L1). */
+export const HOOK_TYPES = [
+  'PreToolUse',
+  'PostToolUse',
+  'Stop',
+  'Notification',
+  'SubagentStop',
+  'AgentStart',
+  'AgentStop',
+  'Error',
+] as const;
+export type HookType = (typeof HOOK_TYPES)[number];
+
 /** What the source tells by itself: a call that nobody was asked about, a session that went silent. */
 export const HOOK_BYPASSED = 'agent.hook-bypassed';
 export const SESSION_EXPIRED = 'agent.session-expired';

@@ -8,6 +8,8 @@ export {
   commandOf,
   CALLER_REFUSED,
   HOOK_BYPASSED,
+  HOOK_TYPES,
+  type HookType,
   NO_PEER,
   pathOf,
   SESSION_EXPIRED,

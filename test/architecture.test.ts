@@ -9,6 +9,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 /** Folder → what of ours it may import. */
 const TABLE: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  agent: ['core'],
   native: [],
   proto: ['core'],
   plugins: ['core'],
@@ -49,7 +50,7 @@ function sources(folder: string): string[] {
     .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'));
 }
 
-const imports: Import[] = ['core', 'proto', 'plugins', 'sidecar', 'control-plane', 'native']
+const imports: Import[] = ['agent', 'core', 'proto', 'plugins', 'sidecar', 'control-plane', 'native']
   .flatMap(sources)
   .flatMap((file) => {
     const text = readFileSync(join(ROOT, file), 'utf8');

@@ -25,7 +25,7 @@ import { NodePolicyFile, parsePolicy } from '../sidecar/policy.ts';
 import { withOptionTable } from './kit/option-table.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const FOLDERS = ['proto', 'core', 'plugins', 'sidecar', 'control-plane', 'native', 'deploy', 'test'];
+const FOLDERS = ['agent', 'proto', 'core', 'plugins', 'sidecar', 'control-plane', 'native', 'deploy', 'test'];
 const documents = globSync('**/*.md', {
   cwd: ROOT,
   exclude: (name) => /(^|\/)(node_modules|dist|build|\.git)$/.test(name),

@@ -55,7 +55,7 @@ function inspectPath({ tool, input }: AgentCall, path: string, from: Invocation,
   if (!WRITTEN.some((key) => key in input) && !WRITES.test(tool)) return reads(whole, host);
   const content = WRITTEN.map((key) => input[key]).find((value) => typeof value === 'string');
   writes(whole, from, host, typeof content === 'string' ? unmarked(content) : '');
-  const place = placeOf(whole, from, host.workspaces);
+  const place = placeOf(path, from, host.workspaces);
   if (isSecretPath(whole)) host.find('MEDIUM', 'write-secret', `writes “${shown(whole)}”, where keys are`);
   else if (place !== 'workspace' && place !== 'scratch')
     host.find('MEDIUM', 'write-outside', `writes “${shown(whole)}”, outside of the workspace`);

@@ -1,21 +1,9 @@
 /** The neutral form: LeanVibe's hook event and its result (spec leanvibe B1, L1, L2). */
-import { AppError, isObject, textOf } from '#core';
+import { AppError, HOOK_TYPES, isObject, textOf } from '#core';
 
 import { type Body, needed, record, rest, text, wrong } from '../../../bodies.ts';
 import { priorityOf } from '../../../claude-form.ts';
 import type { Dialect } from './dialect.ts';
-
-/** The form's own list: what is not on it is refused (L1). */
-export const HOOK_TYPES = [
-  'PreToolUse',
-  'PostToolUse',
-  'Stop',
-  'Notification',
-  'SubagentStop',
-  'AgentStart',
-  'AgentStop',
-  'Error',
-] as const;
 
 const WORDS = { allow: 'ALLOW', ask: 'REQUIRE_APPROVAL', deny: 'DENY' } as const;
 

@@ -97,6 +97,11 @@ describe('the guard', () => {
       expect(await guardOf().judgeCall({ tool: 'mcp__shell__exec', input })).toMatchObject({ decision: 'deny' });
   });
 
+  it('takes a relative path for one of the workspace where nobody says which folder that is', async () => {
+    const input = { file_path: 'src/a.ts', content: '' };
+    expect(await guardOf().judgeCall({ tool: 'Write', cwd: '', input })).toMatchObject({ decision: null });
+  });
+
   it('L4: does not judge what a file is to hold, nor a description', async () => {
     for (const input of [
       { file_path: 'docs/danger.md', content: 'rm -rf /' },
