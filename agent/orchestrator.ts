@@ -61,7 +61,7 @@ const WRAPS: Readonly<Record<string, Wrap>> = {
 export interface Hooked<T> {
   readonly orchestrator: T;
   /** Puts the very methods back that were there. */
-  restore(): void;
+  readonly restore: () => void;
 }
 
 /** Wraps those of `spawnAgent`, `shutdownAgent` and `executeTask` (also in snake case) that the object has; its verdicts are obeyed. */

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { type Clock, type Component, type Log, Probes, Supervisor, systemClock, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
+import { AgentEvents } from './agent-events.ts';
 import { createApprovalService } from './approval-service.ts';
 import { Approvals } from './approvals.ts';
 import { createClaimService } from './claims.ts';
@@ -75,6 +76,7 @@ export function createControlPlane({
   });
   const sidecars = new SidecarRegistry(clock);
   const approvals = new Approvals(store);
+  const agentEvents = new AgentEvents();
   const incidents = new Incidents(hooks, clock);
   const activeEvents = resources ? (file: string) => incidents.active(file).length : null;
   // Without probes nobody reads them.
@@ -96,13 +98,14 @@ export function createControlPlane({
         onHealth: (id, health) => sidecars.reported(id, health),
         onStored: (batch, sidecarId) => {
           metrics?.stored(batch, sidecarId);
+          agentEvents.stored(batch);
           if (resources) incidents.stored(batch);
         },
       }),
     ],
     log,
   });
-  const parts = { hooks, sidecars, store, approvals, vocabulary: words, clock, log };
+  const parts = { hooks, sidecars, store, approvals, agentEvents, vocabulary: words, clock, log };
   const api = new HttpApi({
     ...parts,
     listen: config.api,

@@ -38,7 +38,9 @@ export interface AccessOptions {
 }
 
 /** A request as it is judged: `params` are those of its route. */
-export type Asked = Pick<FastifyRequest, 'method' | 'headers' | 'params' | 'routeOptions'>;
+export type Asked = Pick<FastifyRequest, 'method' | 'headers' | 'params'> & {
+  readonly routeOptions: { readonly url?: string | undefined };
+};
 
 /** Who asks; `person` is the name that the API server gave, null for programs of this machine. */
 export type Access =

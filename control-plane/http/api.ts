@@ -1,12 +1,14 @@
 /** The HTTP API: loopback only, bearer tokens, JSON. The command line and the dashboard are its clients. */
 import { rm, writeFile } from 'node:fs/promises';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 import { type FastifyInstance, fastify } from 'fastify';
 
 import { AppError, type Clock, type Component, type Log, type Vocabulary } from '#core';
 
+import type { AgentEvents } from '../agent-events.ts';
 import type { Approvals } from '../approvals.ts';
 import type { HookRegistry } from '../config/hook-registry.ts';
 import type { People } from '../identity/people.ts';
@@ -17,6 +19,7 @@ import { addApprovalRoutes } from './approval-routes.ts';
 import { errorAnswer } from './errors.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { EventStreams } from './event-stream.ts';
+import { HookStream, STREAM_PATH } from './hook-stream.ts';
 import { addHookRoutes } from './hook-routes.ts';
 import { toJson } from './json.ts';
 import { addStatusRoutes } from './status-routes.ts';
@@ -27,6 +30,7 @@ export interface ApiParts {
   readonly sidecars: SidecarRegistry;
   readonly store: Store;
   readonly approvals: Approvals;
+  readonly agentEvents: AgentEvents;
   readonly vocabulary: Vocabulary;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,12 +66,15 @@ const BODY_BYTES = 1 << 20;
 export class HttpApi implements Component {
   readonly #options: HttpApiOptions;
   readonly #streams: EventStreams;
+  readonly #hookStream: HookStream;
   #app: FastifyInstance | null = null;
-  #beat: Promise<void> = Promise.resolve();
+  #beat: Promise<unknown> = Promise.resolve();
+  #unsubscribe: () => void = () => undefined;
   #address = '';
 
   constructor(options: HttpApiOptions) {
     this.#options = options;
+    this.#hookStream = new HookStream(options.clock, options.log);
     this.#streams = new EventStreams(options.clock, (listener) => options.store.subscribe(listener));
   }
 
@@ -83,6 +90,9 @@ export class HttpApi implements Component {
     const token = await readOrCreateToken(tokenFile);
     const app = createApp(this.#options, this.#streams, { token, people });
     this.#app = app;
+    app.server.on('upgrade', (request, socket, head) => {
+      this.#upgrade(request, socket, head, { token, people }).catch(() => socket.destroy());
+    });
     try {
       await app.listen({ host, port });
     } catch (error) {
@@ -95,16 +105,40 @@ export class HttpApi implements Component {
     this.#address = addressOf(app.server.address());
     const content: ApiAddress = { version: 1, address: this.#address, pid: process.pid };
     await writeFile(addressFile, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-    this.#beat = this.#streams.beat();
+    this.#unsubscribe = this.#options.agentEvents.subscribe((event) => this.#hookStream.tell(event));
+    this.#beat = Promise.all([this.#streams.beat(), this.#hookStream.beat()]);
     log.info({ address: this.#address }, 'api listening');
   }
 
+  /** The same access as that of a request that reads. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, access: AccessOptions): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    const { pathname } = new URL(request.url ?? '/', 'http://node');
+    if (!isLoopbackHost(request.headers.host))
+      return refuseUpgrade(socket, 403, 'the Host header names another machine');
+    if (pathname !== STREAM_PATH)
+      return refuseUpgrade(socket, 404, `there is no stream at ${pathname}, expected ${STREAM_PATH}`);
+    const asked = { method: 'GET', headers: request.headers, params: {}, routeOptions: { url: STREAM_PATH } };
+    const answer = await accessOf(asked, access);
+    if (answer.status !== 200) return refuseUpgrade(socket, answer.status, answer.message);
+    return this.#hookStream.accept(request, socket, head);
+  }
+
   async stop(): Promise<void> {
+    this.#unsubscribe();
     this.#streams.stop();
+    this.#hookStream.stop();
     await this.#beat;
     await this.#app?.close();
     if (this.#address !== '') await rm(this.#options.addressFile, { force: true });
   }
+}
+
+/** An answer to who asks for a connection that may not be. */
+function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+  const text = JSON.stringify(refusal(message));
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close`;
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 }
 
 function addressOf(bound: AddressInfo | string | null): string {

@@ -11,14 +11,13 @@ import { systemClock } from '#core';
 
 import { plain } from '../../../control-plane/cli/output.ts';
 import { run } from '../../../control-plane/cli/program.ts';
-import { Approvals } from '../../../control-plane/approvals.ts';
 import { HookDirectory } from '../../../control-plane/config/hook-directory.ts';
 import { HookRegistry } from '../../../control-plane/config/hook-registry.ts';
 import { SidecarRegistry } from '../../../control-plane/config/sidecar-registry.ts';
 import { createControlPlane } from '../../../control-plane/control-plane.ts';
 import { HttpApi } from '../../../control-plane/http/api.ts';
 import { eventually } from '../../kit/eventually.ts';
-import { eventHook, FakeStore, silent, storedEvent, words } from '../../unit/control-plane/kit.ts';
+import { apiParts, eventHook, FakeStore, silent, storedEvent, words } from '../../unit/control-plane/kit.ts';
 
 const COUNTS = { hook: 'trotline/veth-gone', node: 'n1', executions: 6, successes: 3, failures: 2, timeouts: 1 };
 const PERCENTILES = { p50Ms: 20, p95Ms: 250, p99Ms: 300 };
@@ -57,9 +56,8 @@ afterEach(async () => {
 });
 
 function apiOn(listen: string, addressFile: string): HttpApi {
-  const parts = { hooks, sidecars, store, approvals: new Approvals(store), vocabulary: words };
   const own = { listen, tokenFile: join(root, 'token'), addressFile: join(root, addressFile) };
-  return new HttpApi({ ...own, ...parts, clock: systemClock, log: silent });
+  return new HttpApi({ ...own, ...apiParts({ hooks, sidecars, store }) });
 }
 
 type Answer = { readonly status: number; readonly body: ReturnType<typeof JSON.parse> };

@@ -1,7 +1,9 @@
 /** What tests of the control plane share: hooks as texts, a store in memory, a silent log. */
-import { AppError, createLog, type Vocabulary, withCel } from '#core';
+import { AppError, createLog, systemClock, type Vocabulary, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
+import { AgentEvents } from '../../../control-plane/agent-events.ts';
+import { Approvals } from '../../../control-plane/approvals.ts';
 import {
   type HookFile,
   type HookFiles,
@@ -168,4 +170,10 @@ export function storedEvent(number: number, over: Partial<EventDetail> = {}): Ev
     },
     ...over,
   };
+}
+
+/** What an HTTP API answers from, beside these. */
+export function apiParts<P extends { readonly store: Store }>(parts: P) {
+  const own = { approvals: new Approvals(parts.store), agentEvents: new AgentEvents() };
+  return { ...parts, ...own, vocabulary: words, clock: systemClock, log: silent };
 }
