@@ -53,7 +53,7 @@ const tar: Handler = (from, host) => {
   const content = secret ? SECRET : HOLE;
   if (file !== undefined && file !== '-') {
     const path = absolute(file, from.scope);
-    writes(path, from, host);
+    writes(path, from, host, content);
     from.scope.files.set(path, content);
     if (args.has('remove-files')) for (const operand of args.operands) deletes(operand, true, from, host);
     return '';

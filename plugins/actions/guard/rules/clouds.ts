@@ -68,8 +68,10 @@ const cloud: Handler = ({ name, args, scope }, host) => {
   return HOLE;
 };
 
-const storage: Handler = ({ name, args }, host) => {
+const storage: Handler = ({ name, args, scope }, host) => {
   const text = args.join(' ');
+  if (/\b(cp|copy|sync|mv|put|mirror|copyto)\b/.test(text) && args.some((arg) => isSecretPath(absolute(arg, scope))))
+    host.find('CRITICAL', 'exfiltrate', `sends keys, tokens or passwords with ${name}`);
   if (
     /\b(rm|rb|del|delete|purge)\b.*(-r|-R|--recursive|-a\b|\*\*)|\b(rm|rb|purge|deletefile|delete|cleanup|sync)\b/.test(
       text,

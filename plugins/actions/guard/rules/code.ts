@@ -16,7 +16,7 @@ const SHELL_CALLS = new RegExp(
   'g',
 );
 const DELETES =
-  /(?:shutil\.rmtree|rmtree|os\.(?:remove|unlink|rmdir|removedirs)|pathlib\.Path|Path|Deno\.remove(?:Sync)?|fs(?:\.promises)?\.(?:rm|rmSync|rmdir|rmdirSync|unlink|unlinkSync)|\.(?:rmSync|unlinkSync|rmdirSync|rm)|FileUtils\.(?:rm_rf|rm_r|rm|remove_dir|remove_entry\w*)|File\.(?:delete|unlink)|Dir\.rmdir|\bunlink|remove_tree|rimraf(?:\.sync)?)\s*\(?\s*(?:glob\s*\(?\s*|<)?/g;
+  /(?:shutil\.rmtree|rmtree|os\.(?:remove|unlink|rmdir|removedirs)|pathlib\.Path|Path|Deno\.remove(?:Sync)?|fs(?:\.promises)?\.(?:rm|rmSync|rmdir|rmdirSync|unlink|unlinkSync)|\.(?:rmSync|unlinkSync|rmdirSync|rm)|FileUtils\.(?:rm_rf|rm_r|rm|remove_dir|remove_entry\w*)|File\.(?:delete|unlink)|Dir\.rmdir|\bunlink|remove_tree|rimraf(?:\.sync)?|\brm(?=\s*\(\s*["']))\s*\(?\s*(?:glob\s*\(?\s*|<)?/g;
 const WRITES =
   /(?:\bopen|writeFile(?:Sync)?|appendFile(?:Sync)?|createWriteStream|File\.(?:write|open)|IO\.write|file_put_contents|fopen|copyFile(?:Sync)?|symlinkSync|os\.symlink|shutil\.copy\w*)\s*\(\s*/g;
 const CODE_FROM_ELSEWHERE =
@@ -32,7 +32,7 @@ const SENDS =
 const SECRET_IN_CODE =
   /\.ssh\/(?!known_hosts)|\.aws\/credentials|\.kube\/config|\/etc\/shadow|\.netrc|\.git-credentials|\.npmrc|\.pgpass|os\.environ(?!\.get|\[)|process\.env(?![.[])|ENV\.to_h|\bENV\.(?:inspect|map|each)|id_(?:rsa|ed25519)|\.gnupg|\.docker\/config|(?:^|[/'"])\.env['"]/;
 const ENDLESS =
-  /(?:while\s*(?:True|1|\(?1\)?|\(?true\)?)\s*:?|for\s*\(;;\)|loop\s*(?:do|\{)|fork\s+while)[^]{0,2000}?(?:\bfork\b|os\.fork|Process\.(?:fork|spawn)|spawn\(process\.argv)|fork\s+while\s+fork|fork\(\)\s*(?:for\b|while\b|or\b|\|\|)|while\s*\(\s*pcntl_fork|setInterval\([^]{0,200}spawn\(process\.argv/;
+  /(?:while\s*(?:True|1|\(?1\)?|\(?true\)?)\s*:?|for\s*\(;;\)|loop\s*(?:do|\{)|fork\s+while)[^]{0,2000}?(?:\bfork\b|os\.fork|Process\.(?:fork|spawn)|spawn\(process\.argv)|fork\s+while\b|fork\(\)\s*(?:for\b|while\b|or\b|\|\|)|while\s*\(\s*pcntl_fork|setInterval\([^]{0,200}spawn\(process\.argv/;
 const KILLS = /(?:os\.kill|process\.kill|Process\.kill|\bkill)\s*\(?\s*(?:['"]?(?:SIG)?(?:KILL|9)['"]?\s*,\s*)?-1\b/;
 const POWER =
   /os\.(?:reboot|_exit_machine)|(?:system|exec\w*|run|popen)\(\s*\[?\s*['"](?:shutdown|reboot|poweroff|halt)/;
@@ -74,6 +74,8 @@ export function inspectCode(code: string, from: Invocation, host: Host, family: 
     host.find('HIGH', 'download-run', `${what} runs what comes over the network`);
   if (CLOUD_CODE.test(code) && CLOUD_DELETES.test(code))
     host.find('HIGH', 'cloud', `${what} deletes what is in a cloud`);
+  if (/\bdropDatabase\(|\.drop\(\s*\)|dropCollection\(/.test(code))
+    host.find('HIGH', 'database', `${what} drops stored data`);
   if (WALKS.test(code) && CHANGES_ALL.test(code))
     host.find('CRITICAL', 'delete-system', `${what} changes everything of the system`);
   literalCalls(code, from, host);
@@ -81,7 +83,7 @@ export function inspectCode(code: string, from: Invocation, host: Host, family: 
 }
 
 const EXECUTES =
-  /system|exec|spawn|popen|subprocess|check_(?:call|output)|\brun\s*\(|\.call\(|child_process|`|\bqx|%x|shell/i;
+  /system|exec|spawn|popen|subprocess|check_(?:call|output)|\brun\s*\(|\.call\(|child_process|`|os:cmd|sys\.process|\.!|syscmd|exec\.Command|\bqx|%x|shell/i;
 const QUERIES =
   /psycopg|sqlite3|mysql|['"]pg['"]|postgres|sqlalchemy|cursor|\.query\(|\.execute\(|knex|sequelize|DBI->|PDO/i;
 const FETCHED =
@@ -168,7 +170,7 @@ function fileCalls(code: string, from: Invocation, host: Host): void {
     const after = code.slice(found.index + found[0].length);
     const isPath = /Path\s*\(?\s*$/.test(found[0]);
     if (isPath && !/\)\.(?:unlink|rmdir)/.test(after.slice(0, 200))) continue;
-    const whole = /Deno|rmtree|rm_r|rmSync|\.rm\b|remove_|rimraf|rmdirSync/.test(found[0]);
+    const whole = /Deno|^rm\b|rmtree|rm_r|rmSync|\.rm\b|remove_|rimraf|rmdirSync/.test(found[0]);
     const [path] = literalsAt(after, false);
     if (path !== undefined) deletes(expandedHome(path, from), whole || /[*?]/.test(path), from, host);
     else if (

@@ -23,9 +23,11 @@ const docker: Handler = (from, host) => {
   const verb = grouped ? second : first;
   const rest = top.operands.slice(grouped ? 2 : 1);
   const text = shown(from.args.join(' '));
-  if (/^(run|create|exec)$/.test(verb) && first !== 'compose') return dockerRun(verb, rest, from, host, text);
   if (from.args.some((arg) => arg.includes(SECRET)) && /^(login|build|run|push|tag)$/.test(verb))
     host.find('MEDIUM', 'credential', `puts secrets on the command line: docker ${verb}`);
+  if (/^(run|create|pull)$/.test(verb) && rest.some((arg) => arg.includes(DOWNLOAD)))
+    host.find('HIGH', 'download-run', `runs an image that comes over the network: docker ${text}`);
+  if (/^(run|create|exec)$/.test(verb) && first !== 'compose') return dockerRun(verb, rest, from, host, text);
   if (verb === 'prune') {
     const args = parseOptions(rest, { valued: ['filter'] });
     if (args.has('volumes') || first === 'volume')

@@ -1,7 +1,7 @@
 /** Databases: statements that take all of something, in whichever way they come to the client. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, ENVIRONMENT, HOLE, isOpaque, NAME, SECRET, shown } from '../shell/marks.ts';
+import { DOWNLOAD, DUMP, HOLE, isOpaque, NAME, SECRET, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { contentOf } from './files.ts';
 import { isSecretPath } from './paths.ts';
@@ -53,6 +53,7 @@ export function inspectStatements(text: string, from: Invocation, host: Host): v
 }
 
 const STATEMENTS: readonly (readonly [RegExp, string])[] = [
+  [/^\s*drop\s+\w+/i, 'drops'],
   [
     /\bdrop\s+(database|schema|table|keyspace|tablespace|user|role|owned|view|index|materialized|column|type|function|trigger|extension|policy|publication|sequence|domain)\b/i,
     'drops',
@@ -121,7 +122,7 @@ const administer: Handler = ({ name, args }, host) => {
 
 /** All of a database, in a text: secret when it is sent. */
 const dump: Handler = ({ args }) =>
-  args.some((arg) => /^(-s|--schema-only|--no-data|--help|--version)$/.test(arg)) ? HOLE : ENVIRONMENT;
+  args.some((arg) => /^(-s|--schema-only|--no-data|--help|--version)$/.test(arg)) ? HOLE : DUMP;
 
 export const databases: Handlers = {
   ...named('pg_dump pg_dumpall mysqldump mariadb-dump mongodump mongoexport', dump),

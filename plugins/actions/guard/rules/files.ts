@@ -91,6 +91,8 @@ export function writes(path: string, from: Invocation, host: Host, content = '')
     /privileged:\s*true|pid:\s*["']?host|docker\.sock|["'-]\s*\/:\//.test(content)
   )
     return host.find('HIGH', 'leave-container', `writes “${text}”, which gives a container the rights of this machine`);
+  if (content.includes(ENVIRONMENT) && path !== '/dev/null')
+    host.find('MEDIUM', 'copy-secret', `writes all of the environment to “${text}”`);
   if (showsSecrets(content) && place !== 'secret' && path !== '/dev/null')
     host.find('MEDIUM', 'copy-secret', `writes keys, tokens or passwords to “${text}”`);
   if (place === 'secret') return host.find('HIGH', 'write-secret', `writes “${text}”, where keys are`);
@@ -154,7 +156,8 @@ const permissions: Handlers[string] = (from, host) => {
   const [mode = '', ...paths] = minus === undefined ? args.operands : [minus, ...args.operands];
   const recursive = args.has('R', 'recursive');
   const open =
-    /^0?[0-7]?777$|^0?[0-7]?666$|^(a|o|ugo|go)?\+?[=+]?r?w?x*$/.test(mode) && /777|666|(^|[ao])[+=][rx]*w/.test(mode);
+    /(^|,)[ugo]*[ao][ugo]*[+=][rwxXst]*w/.test(mode) ||
+    (/^0?[0-7]?777$|^0?[0-7]?666$|^(a|o|ugo|go)?\+?[=+]?r?w?x*$/.test(mode) && /777|666|(^|[ao])[+=][rx]*w/.test(mode));
   for (const path of paths) {
     const place = placeOf(path, from, host.workspaces);
     const text = shown(path);
@@ -229,7 +232,10 @@ export function readable(path: string, { scope }: Pick<Invocation, 'scope'>): st
 export function contentOf(path: string, scope: Invocation['scope']): string {
   const written = scope.files.get(path);
   if (written !== undefined) return written;
-  if (isSecretPath(path)) return /\/\.env[\w.]*$/.test(path) && path.startsWith(`${scope.cwd}/`) ? ENVIRONMENT : SECRET;
+  if (isSecretPath(path))
+    return /\/\.env(\.(local|test|dev|development))?$/.test(path) && path.startsWith(`${scope.cwd}/`)
+      ? ENVIRONMENT
+      : SECRET;
   if (/^\/dev\/(zero|null|random|urandom)$/.test(path)) return NAME;
   if (/^\/dev\/(tcp|udp)\//.test(path)) return DOWNLOAD;
   if (/^\/(var\/)?run\/.*\.pid$/.test(path)) return PROCESSES;

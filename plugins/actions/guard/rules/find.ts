@@ -16,6 +16,7 @@ const find: Handler = (from, host) => {
   const narrow = name !== undefined && !/^\*?$/.test(name);
   const paths = below.map((root) => `${root.replace(/\/$/, '')}/${narrow ? name.replaceAll('*', NAME) : NAME}`);
   if (tests.includes('-delete')) for (const root of below) foundDeleted(root, narrow, from, host);
+  const printed: string[] = [];
   for (const [index, test] of tests.entries()) {
     if (!/^-(exec|execdir|ok|okdir)$/.test(test)) continue;
     const end = tests.findIndex((arg, at) => at > index && (arg === ';' || arg === '+' || arg === '\\;'));
@@ -27,16 +28,18 @@ const find: Handler = (from, host) => {
         : [started[0] ?? '', '-R', ...started.slice(1)];
     // What matches by name below a root is not the root; all of it is.
     for (const path of narrow ? paths : below)
-      host.run(
-        command.map((word) => word.replaceAll('{}', path)),
-        from,
-        {},
-        '',
+      printed.push(
+        host.run(
+          command.map((word) => word.replaceAll('{}', path)),
+          from,
+          {},
+          '',
+        ),
       );
   }
   const written = valueAfter(tests, ['-fprint', '-fprintf', '-fls']);
   if (written !== undefined) host.run(['tee', written], from, {}, HOLE);
-  return paths.join('\n');
+  return printed.length > 0 ? printed.join('\n') : paths.join('\n');
 };
 
 function foundDeleted(root: string, narrow: boolean, from: Invocation, host: Host): void {

@@ -196,8 +196,10 @@ const add: Handler = (from, host) => {
   return '';
 };
 
-const remote: Handler = ({ args, scope }) => {
+const remote: Handler = ({ args, scope }, host) => {
   if (args[0] === 'set-url') scope.aliases.set('remote set-url', '');
+  if (/^(prune|remove|rm)$/.test(args[0] ?? '') && args[1] === 'origin' && args[0] !== 'prune')
+    host.find('MEDIUM', 'git-history', `forgets where the history is shared: git remote ${shown(args.join(' '))}`);
   return NAME;
 };
 
@@ -229,8 +231,10 @@ const config: Handler = (from, host) => {
     lost(host, 'makes every push a forced one', ['config', name, text]);
   else if (/^(credential\.(.*\.)?helper|filter\..*\.(clean|smudge|process))$/i.test(name) && /^[!/~]/.test(text))
     host.find('HIGH', 'persistence', `git runs ${shown(text)}`);
-  else if (name.startsWith('alias.') && text.startsWith('!')) host.runText(text.slice(1), from);
-  else if (name.startsWith('alias.')) from.scope.aliases.set(`git ${name.slice(6)}`, text);
+  else if (name.startsWith('alias.') && text.startsWith('!')) {
+    if (args.has('global', 'system')) host.find('MEDIUM', 'persistence', `git runs ${shown(text)}`);
+    host.runText(text.slice(1), from);
+  } else if (name.startsWith('alias.')) from.scope.aliases.set(`git ${name.slice(6)}`, text);
   else if (RUN_SETTINGS.test(name)) setting(`${name.startsWith('alias.') ? 'core.pager' : name}=${text}`, from, host);
   return '';
 };
@@ -250,6 +254,7 @@ const runs: Handler = (from, host) => {
       'git-changes',
       `throws away submodules with their changes: git submodule ${shown(args.join(' '))}`,
     );
+  if (name === 'rebase' && args.includes('--root')) lost(host, 'writes all of the history anew', ['rebase', ...args]);
   if (name === 'rebase' && args.includes('--onto') && SHARED.test(args.at(-1) ?? ''))
     lost(host, 'writes the history of a shared branch anew', ['rebase', ...args]);
   if (at < 0) return NAME;

@@ -18,8 +18,7 @@ import { texts } from './texts.ts';
 import { windows } from './windows.ts';
 import { wrappers } from './wrappers.ts';
 
-/** Every program that something is known of: what it prints by `texts`, what it would do by the others. */
-const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([
+const PARSERS: readonly Handlers[] = [
   files,
   wrappers,
   finders,
@@ -35,25 +34,33 @@ const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([
   clouds,
   databases,
   packages,
-  operations,
   { awk, gawk: awk, mawk: awk, sed, gsed: sed },
-  texts,
-  tells,
-]);
+];
+
+/** Every program that something is known of: what it prints by `texts`, what it would do by the others. */
+const HANDLERS: ReadonlyMap<string, readonly Handler[]> = collect([...PARSERS, operations, texts, tells]);
 
 /** All that is known of one program, as one handler: the first that knows what is printed says so. */
 export function handlerOf(name: string): Handler {
   const handlers = HANDLERS.get(name);
   if (!handlers) return unknownProgram;
+  if (!PARSED.has(name)) return (invocation, host) => together([...handlers, unknownProgram], invocation, host);
   return (invocation, host) => together(handlers, invocation, host);
 }
+
+/** Programs whose arguments somebody here understands: of the others only a few words are known. */
+const PARSED = new Set([...PARSERS, texts].flatMap((handlers) => Object.keys(handlers)));
 
 /** Of these, `--help` is all that happens; others hand it on to what they run. */
 const HELPFUL = new Set([clouds, gits, system, databases, kubernetes].flatMap((handlers) => Object.keys(handlers)));
 const HELP = new Set(['--help', '-help']);
+/** Where `-h` asks for help, too. */
+const SHORT_HELP = new Set(Object.keys(kubernetes).concat('terraform', 'argocd', 'flux', 'velero', 'pulumi'));
 
 function together(handlers: readonly Handler[], invocation: Invocation, host: Host): string | undefined {
-  if (HELPFUL.has(invocation.name) && invocation.args.some((arg) => HELP.has(arg))) return '';
+  const { name, args } = invocation;
+  if (HELPFUL.has(name) && args.some((arg) => HELP.has(arg))) return '';
+  if (SHORT_HELP.has(name) && args.at(-1) === '-h') return '';
   let output: string | undefined;
   for (const handler of handlers) output = handler(invocation, host) ?? output;
   return output;

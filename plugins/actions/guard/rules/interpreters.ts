@@ -1,10 +1,11 @@
 /** One-liners of interpreters: what their calls would do, read off the text; what hides behind decoding is said. */
 import { parseOptions } from '../shell/arguments.ts';
 import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
-import { DOWNLOAD, HOLE, isOpaque, NAME, shown } from '../shell/marks.ts';
+import { DOWNLOAD, HOLE, isOpaque, NAME, SECRET, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { inspectCode } from './code.ts';
 import { writes } from './files.ts';
+import { isSecretPath } from './paths.ts';
 
 /** Options whose value is code, by interpreter. */
 const CODE: Readonly<Record<string, readonly string[]>> = {
@@ -59,8 +60,10 @@ const interpret: Handler = (from, host) => {
     const seen = texts.map((text) => inspectCode(text, from, host, family));
     if (from.args.some((arg) => /^-\w*i/.test(arg)) && /^(perl|ruby)$/.test(family))
       for (const file of args.operands) writes(absolute(file, from.scope), from, host);
-    return seen.find((output) => output !== HOLE) ?? HOLE;
+    const reads = args.operands.some((operand) => isSecretPath(absolute(operand, from.scope)));
+    return reads ? SECRET : (seen.find((output) => output !== HOLE) ?? HOLE);
   }
+  if (args.operands.some((operand) => isSecretPath(absolute(operand, from.scope)))) return SECRET;
   const [first, ...others] = args.operands;
   const second = others.find((operand) => !operand.startsWith('-'));
   const file = /^(deno|bun)$/.test(from.name) && first === 'run' ? second : first;
@@ -161,4 +164,16 @@ export const interpreters: Handlers = {
     interpret,
   ),
   ...named('gdb lldb expect', debuggers),
+  m4: (from, host) => {
+    for (const [, text = ''] of from.stdin.matchAll(/e?syscmd\(`?([^)']*)/g)) host.runText(text, from);
+    return HOLE;
+  },
+  go: (from, host) => {
+    const [verb, file = ''] = from.args;
+    if (verb === 'run' && /\.\w+\/\S+@/.test(file))
+      host.find('HIGH', 'download-run', `runs what comes over the network: go run ${shown(file)}`);
+    const code = verb === 'run' ? writtenCode(file, from) : undefined;
+    if (code !== undefined && code !== '') inspectCode(code, from, host, 'go');
+    return HOLE;
+  },
 };

@@ -194,6 +194,8 @@ const socat: Handler = (from, host) => {
 
 const openssl: Handler = (from, host) => {
   const [command = ''] = from.args;
+  const key = from.args[from.args.indexOf('-in') + 1];
+  if (from.args.includes('-in') && key !== undefined && isSecretPath(absolute(key, from.scope))) return SECRET;
   if (command === 's_client') {
     if (from.stdin.includes(SECRET)) host.find('CRITICAL', 'exfiltrate', 'sends secrets out with openssl');
     return DOWNLOAD;

@@ -34,6 +34,25 @@ const STORAGE: readonly Operation[] = [
 
 const MACHINE: readonly Operation[] = [
   [
+    'rc-service initctl sv svcadm s6-svc',
+    /\b(stop|restart|disable|down|exit)\b|-d\b/,
+    'HIGH',
+    'service',
+    'changes a service of this machine',
+  ],
+  ['loginctl', /enable-linger/, 'HIGH', 'persistence', 'keeps programs of a user running'],
+  ['systemd-run', /--on-\w+|--timer/, 'HIGH', 'persistence', 'runs something later by itself'],
+  ['grubby', /--(args|remove-args|set-default)/, 'HIGH', 'kernel', 'changes what this machine starts'],
+  ['hostname domainname', /^[^-\s]+$/, 'MEDIUM', 'system', 'gives this machine another name'],
+  ['umask', /^0?00[0-7]?$/, 'MEDIUM', 'permissions-open', 'lets every user write what comes'],
+  [
+    'k3s-uninstall.sh k3s-agent-uninstall.sh k3s-killall.sh rke2-uninstall.sh',
+    /^/,
+    'HIGH',
+    'kubernetes',
+    'takes the cluster down',
+  ],
+  [
     'stress stress-ng sysbench fork-bomb',
     /--?(vm|cpu|io|hdd|fork|c|m)\b|run/,
     'MEDIUM',
@@ -57,7 +76,13 @@ const MACHINE: readonly Operation[] = [
     'stops this machine',
   ],
   ['shutdown.exe', /\/[srhp]/, 'CRITICAL', 'shutdown', 'stops this machine'],
-  ['bpftool', /^(prog (load|attach)|map (update|delete))/, 'HIGH', 'kernel', 'loads code into the kernel'],
+  [
+    'bpftool',
+    /^(prog (load|attach|detach)|net detach|map (update|delete))/,
+    'HIGH',
+    'kernel',
+    'loads code into the kernel',
+  ],
   [
     'csrutil spctl nvram bless',
     /disable|--master-disable|=|-c|--setBoot|global-disable/,
@@ -95,6 +120,7 @@ const MACHINE: readonly Operation[] = [
 ];
 
 const WIRE: readonly Operation[] = [
+  ['resolvectl', /^(dns|domain|default-route|revert|dnssec)\s/, 'HIGH', 'network', 'changes where names lead'],
   [
     'nmap masscan zmap rustscan',
     /\/([0-9]|1[0-9])(\s|$)|0\.0\.0\.0|-p-|-sS|--rate|--script|-A\b|-O\b/,
@@ -147,13 +173,16 @@ const HISTORY: readonly Operation[] = [
     'git-history',
     'throws changes away',
   ],
-  ['svn', /^(delete|rm|del|remove) .*:\/\//, 'HIGH', 'git-history', 'deletes what others share'],
+  ['svn', /^(delete|rm|del|remove) .*(:\/\/|\^\/)/, 'HIGH', 'git-history', 'deletes what others share'],
   ['p4', /^(obliterate|delete|revert .*\.\.\.)/, 'HIGH', 'git-history', 'deletes what others share'],
   ['git-lfs', /prune .*--force/, 'HIGH', 'git-history', 'deletes large files'],
   ['fossil', /(purge|scrub|shun)/, 'HIGH', 'git-history', 'deletes what others share'],
 ];
 
 const TRACKS: readonly Operation[] = [
+  ['dmesg', /(^|\s)(-C|-c|--clear|--read-clear)(\s|$)/, 'HIGH', 'cover-tracks', 'deletes what the kernel said'],
+  ['setopt', /no_?hist/i, 'HIGH', 'cover-tracks', 'stops writing down what is done'],
+  ['fc', /^-[pW]/, 'HIGH', 'cover-tracks', 'stops writing down what is done'],
   ['unset', /HISTFILE|HISTSIZE|PROMPT_COMMAND/, 'HIGH', 'cover-tracks', 'stops writing down what is done'],
   ['set', /^\+o history/, 'HIGH', 'cover-tracks', 'stops writing down what is done'],
   ['logrotate', /-f|--force/, 'MEDIUM', 'cover-tracks', 'takes logs away'],

@@ -2,6 +2,9 @@
 import type { Operation } from './operation.ts';
 
 const CLUSTERS: readonly Operation[] = [
+  ['velero', /^restore create/, 'MEDIUM', 'kubernetes', 'writes over what runs'],
+  ['kubectl oc', /^delete .*(-f|--filename)[= ]?\S*(prod|live)\S*/i, 'MEDIUM', 'kubernetes', 'deletes from production'],
+  ['kubectl oc', /^patch (node|no)\b|^auth reconcile/, 'HIGH', 'kubernetes', 'changes nodes, or who may do what'],
   ['velero', /delete/, 'HIGH', 'kubernetes', 'deletes backups'],
   [
     'argocd',
@@ -144,6 +147,20 @@ const CLUSTERS: readonly Operation[] = [
 ];
 
 const CLOUD: readonly Operation[] = [
+  [
+    'aws gcloud az',
+    /--(desired-(count|capacity)|min-size|num-nodes|size|replicas)[= ]0(\s|$)/,
+    'HIGH',
+    'cloud',
+    'stops all of it',
+  ],
+  [
+    'aws gcloud bq az',
+    /\b(drop|truncate) (table|database|schema|view)|\bdelete from\b/i,
+    'HIGH',
+    'database',
+    'deletes stored data',
+  ],
   ['eksctl aks-cli gke-cli kops ocm rosa', /^(delete|drain|destroy)/, 'HIGH', 'kubernetes', 'deletes clusters'],
   [
     'sam cdk chalice copilot eb amplify',
@@ -325,6 +342,11 @@ const DATA: readonly Operation[] = [
 ];
 
 const PUBLISHING: readonly Operation[] = [
+  ['eas', /^(submit|update|build .*--auto-submit)/, 'HIGH', 'publish', 'changes what others install'],
+  ['pod', /^trunk (push|delete|deprecate)/, 'HIGH', 'publish', 'changes what others install'],
+  ['dart flutter', /^pub publish(?!.*--dry-run)/, 'HIGH', 'publish', 'changes what others install'],
+  ['mix', /^hex\.publish/, 'HIGH', 'publish', 'changes what others install'],
+  ['clojars lein', /deploy/, 'HIGH', 'publish', 'changes what others install'],
   [
     'npm pnpm yarn bun',
     /(^|\s)(publish|unpublish|deprecate|owner|access|dist-tag|token create|npm publish)(\s|$)(?!.*--dry-run)/,

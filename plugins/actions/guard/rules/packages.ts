@@ -1,6 +1,6 @@
 /** Package managers and build tools: what is installed from where, published, removed, and what they run. */
 import { parseOptions } from '../shell/arguments.ts';
-import { type Handler, type Handlers, named } from '../shell/invocation.ts';
+import { type Handler, type Handlers, type Host, type Invocation, named } from '../shell/invocation.ts';
 import { DOWNLOAD, isOpaque, NAME, shown } from '../shell/marks.ts';
 import { absolute } from '../shell/names.ts';
 import { runsDestructiveTask } from './databases.ts';
@@ -53,8 +53,24 @@ const pip: Handler = ({ name, args }, host) => {
   return NAME;
 };
 
+/** Scripts that this very text has put into package.json. */
+function runScripts(args: readonly string[], from: Invocation, host: Host): void {
+  const [verb = '', what] = args;
+  for (const [, text = ''] of args
+    .slice(1)
+    .join('\n')
+    .matchAll(/^scripts\.[\w:.-]+=(.*)$/gm))
+    if (verb === 'pkg') host.runText(text.replace(/^(['"])(.*)\1$/, '$2'), from);
+  const written = from.scope.files.get(absolute('package.json', from.scope));
+  if (written === undefined || !/^(test|start|run|run-script|install|i|ci|t|publish)$/.test(verb)) return;
+  for (const [, name = '', text = ''] of written.matchAll(/"([\w:.-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"/g))
+    if (what === undefined || !verb.startsWith('run') || name.endsWith(what))
+      host.runText(text.replaceAll('\\"', '"'), from);
+}
+
 const node: Handler = (from, host) => {
   const { name, args } = from;
+  runScripts(args, from, host);
   const parsed = parseOptions(args, {
     valued: [
       'w',
@@ -163,7 +179,7 @@ const publish: Handler = ({ name, args }, host) => {
     !/--dry-run|(^|\s)-n(\s|$)|--snapshot/.test(text);
   if (
     publishes &&
-    !/^(go|dotnet build|mvn (test|verify|package|compile|clean|install))/.test(`${name} ${text}`) &&
+    !/^(go\b|dotnet build|mvn (test|verify|package|compile|clean|install))/.test(`${name} ${text}`) &&
     PUBLISHERS.has(name)
   )
     host.find('HIGH', 'publish', `changes what others install: ${name} ${shown(text)}`);
@@ -211,8 +227,14 @@ const make: Handler = (from, host) => {
     host.find('HIGH', 'database', `deletes all of a database: make ${shown(from.args.join(' '))}`);
   const parsed = parseOptions(from.args, { valued: ['f', 'C', 'j', 'file', 'directory', 'eval', 'I', 'o'] });
   const file = parsed.value('f', 'file');
-  const text = file === '-' ? from.stdin : contentOf(absolute(file ?? 'Makefile', from.scope), from.scope);
-  for (const [, recipe = ''] of text.matchAll(/\n\t[@-]*([^\n]*)/g)) host.runText(recipe, from);
+  const text =
+    file === '-'
+      ? from.stdin
+      : contentOf(
+          absolute(file ?? (/^(just|task)$/.test(from.name) ? `${from.name}file` : 'Makefile'), from.scope),
+          from.scope,
+        );
+  for (const [, recipe = ''] of text.matchAll(/\n(?:\t| {2,})[@-]*([^\n]*)/g)) host.runText(recipe, from);
   const evaluated = parsed.value('eval');
   for (const [, inner = '', recipe = ''] of (evaluated ?? '').matchAll(/\$\(shell ([^)]*)\)|:[^;\n]*;\s*([^\n]*)/g))
     host.runText(inner === '' ? recipe : inner, from);

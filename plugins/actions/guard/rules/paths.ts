@@ -16,7 +16,8 @@ const TOP = new Set(
 /** Those whose content is the system's. */
 const SYSTEM =
   /^\/(bin|boot|etc|lib|lib32|lib64|libx32|sbin|sys|proc|usr|var|opt|srv|Library|System|Applications|private\/etc)(\/|$)/;
-const SCRATCH = /^(\/tmp|\/var\/tmp|\/dev\/shm|\/private\/tmp|\/var\/folders|\/run\/user\/[^/]+)\/[^/*?]/;
+const SCRATCH =
+  /^(\/tmp|\/var\/tmp|\/dev\/shm|\/private\/tmp|\/var\/folders|\/run\/user\/[^/]+)\/([^/*?]|[*?][^/]*[A-Za-z0-9])/;
 /** What is made anew by the next build or download, wherever it lies. */
 const REMADE =
   /(^|\/)(node_modules|dist|build|out|target|coverage|__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.venv|venv|\.tox|\.next|\.nuxt|\.turbo|\.cache|\.gradle|\.parcel-cache|\.terraform|\.eggs|\.nyc_output|_cacache|DerivedData|obj|logs?|tmp|temp)(\/|$)/;
@@ -165,6 +166,7 @@ const PERSISTENT: readonly (readonly [RegExp, string])[] = [
   [/^\/sys\//, 'changes the running kernel'],
   [/release_agent$|core_pattern$/, 'leads out of a container'],
   [/^\/dev\/(tcp|udp)\//, 'is a connection over the network'],
+  [/^\/etc\//, 'belongs to the system'],
 ];
 
 /** Why writing there must not go by unseen; null: it may. */

@@ -32,7 +32,7 @@ const cat: Handler = ({ name, args, stdin, scope }, host) => {
 };
 
 /** What people search for who look for secrets. */
-const SECRET_WORDS = /secret|token|passw|key|cred|auth|pwd/i;
+const SECRET_WORDS = /secret|token|pass|key|cred|auth|pwd/i;
 
 const filter: Handler = (from, host) => {
   const { name, args, stdin, scope } = from;
@@ -65,11 +65,15 @@ const VALUED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What these print for `eval` is theirs to print. */
-const shellSetup: Handler = ({ args }) =>
+const shellSetup: Handler = (from, host) => {
+  const { name, args } = from;
+  if (name === 'ssh-agent' && args[0] !== undefined && !args[0].startsWith('-')) return host.run(args, from);
+  return setsUp(args) ? '' : undefined;
+};
+
+const setsUp = (args: readonly string[]): boolean =>
   args.length === 0 ||
-  /^(-[sc]|hook|init|env|shellenv|activate|docker-env|completion|export|shell)\b/.test(args.join(' '))
-    ? ''
-    : undefined;
+  /^(-[sc]|hook|init|env|shellenv|activate|docker-env|completion|export|shell)\b/.test(args.join(' '));
 
 /** What a machine, or what runs on it, cannot do without. */
 const GREAT_SERVICES =
@@ -142,7 +146,8 @@ export const texts: Handlers = {
     shellSetup,
   ),
   ...named('ps pstree top htop', () => PROCESSES),
-  ...named('pgrep lsof fuser jobs ss netstat', word),
+  pgrep: ({ args }) => (args.some((arg) => /^\.\*?$/.test(arg)) ? PROCESSES : NAME),
+  ...named('lsof fuser jobs ss netstat', word),
   pidof: ({ args }) => (args.some((arg) => GREAT_SERVICES.test(arg)) ? HOLE : NAME),
   ...named('basename dirname realpath readlink', path),
   ...named('which whereis', which),

@@ -14,6 +14,8 @@ export const DOWNLOAD = '\uE003';
 
 /** All variables of the environment: secret when it is sent, no surprise when it is shown. */
 export const ENVIRONMENT = `${SECRET}environment`;
+/** All of a database: secret when it is sent. */
+export const DUMP = `${SECRET}dump`;
 /** A variable that is called as secrets are: sent as a credential all day. */
 export const VARIABLE = `${SECRET}variable`;
 /** All processes of the machine. */
@@ -33,7 +35,7 @@ export function isOpaque(text: string): boolean {
 
 /** Whether a text shows keys, tokens or passwords to whoever reads it. */
 export function showsSecrets(text: string): boolean {
-  return text.replaceAll(ENVIRONMENT, '').includes(SECRET);
+  return text.replaceAll(ENVIRONMENT, '').replaceAll(DUMP, '').includes(SECRET);
 }
 
 export function marksOf(text: string): string {

@@ -103,7 +103,7 @@ export function tellEnvironment(variable: string, from: Invocation, host: Host):
   const found = SETTINGS.find(([name, pattern]) => name.test(variable) && pattern.test(value));
   if (found) host.find(found[2], found[3], `${variable}=${shown(value)} ${found[4]}`);
   if (
-    /^(GIT_SSH_COMMAND|GIT_PAGER|PAGER|EDITOR|GIT_EDITOR|VISUAL|MANPAGER|PROMPT_COMMAND|LESSOPEN|GIT_ASKPASS|SSH_ASKPASS)$/.test(
+    /^(GIT_SSH|GIT_EXTERNAL_DIFF|GIT_PROXY_COMMAND|GIT_SSH_COMMAND|GIT_PAGER|PAGER|EDITOR|GIT_EDITOR|VISUAL|MANPAGER|PROMPT_COMMAND|LESSOPEN|GIT_ASKPASS|SSH_ASKPASS)$/.test(
       variable,
     )
   )
