@@ -1,4 +1,4 @@
-/** What operations people fear of what others use, too: clusters, clouds, data, what is published. */
+/** What operations people fear of what others use, too: clusters, clouds, data. */
 import type { Operation } from './operation.ts';
 
 const CLUSTERS: readonly Operation[] = [
@@ -341,80 +341,4 @@ const DATA: readonly Operation[] = [
   ],
 ];
 
-const PUBLISHING: readonly Operation[] = [
-  ['eas', /^(submit|update|build .*--auto-submit)/, 'HIGH', 'publish', 'changes what others install'],
-  ['pod', /^trunk (push|delete|deprecate)/, 'HIGH', 'publish', 'changes what others install'],
-  ['dart flutter', /^pub publish(?!.*--dry-run)/, 'HIGH', 'publish', 'changes what others install'],
-  ['mix', /^hex\.publish/, 'HIGH', 'publish', 'changes what others install'],
-  ['clojars lein', /deploy/, 'HIGH', 'publish', 'changes what others install'],
-  [
-    'npm pnpm yarn bun',
-    /(^|\s)(publish|unpublish|deprecate|owner|access|dist-tag|token create|npm publish)(\s|$)(?!.*--dry-run)/,
-    'HIGH',
-    'publish',
-    'changes what others install',
-  ],
-  [
-    'npx bunx pnpx',
-    /(lerna publish|np\b|semantic-release|release-it|changeset publish|vsce publish|ovsx publish|nx release)(?!.*--dry-run)/,
-    'HIGH',
-    'publish',
-    'changes what others install',
-  ],
-  [
-    'lerna semantic-release release-it changeset',
-    /publish|release|--no-ci|^$/,
-    'HIGH',
-    'publish',
-    'changes what others install',
-  ],
-  ['gh glab', /^release (create|upload|edit|delete)/, 'HIGH', 'publish', 'changes what others download'],
-  [
-    'gh glab',
-    /^(pr|mr) merge .*(--admin|--auto.*--admin)|^pr merge .*--delete-branch.*--admin|^ruleset|^api .*protection/,
-    'HIGH',
-    'forge',
-    'goes past the rules of a branch',
-  ],
-  ['gh glab', /^gist create/, 'MEDIUM', 'publish', 'publishes files'],
-  ['fastlane', /(deliver|release|upload|supply|pilot)/, 'HIGH', 'publish', 'changes what others install'],
-  ['cap mina kamal', /(deploy|rollback|remove|redeploy)/, 'HIGH', 'cloud', 'changes what others use'],
-  [
-    'ansible-playbook',
-    /-l (prod|all)|(prod|production)\S*\.ya?ml|wipe|destroy/,
-    'MEDIUM',
-    'elsewhere',
-    'changes production',
-  ],
-  [
-    'gem',
-    /--source[= ]?http:|(^|\s)(push|yank|owner)(\s|$)/,
-    'HIGH',
-    'install-from',
-    'installs from, or changes, what others install',
-  ],
-  [
-    'uv pip pip3',
-    /--(default-)?index(-url)?[= ]?http:/,
-    'HIGH',
-    'install-from',
-    'installs from a place that nobody vouches for',
-  ],
-  [
-    'pip pip3 npm yarn pnpm git',
-    /^config (set|--global) .*(index-url|registry|proxy|trusted-host|strict-ssl)\s*[= ]?\s*(http:|false|\S*@)/,
-    'HIGH',
-    'install-from',
-    'changes where things are installed from',
-  ],
-  [
-    'git',
-    /config .*(http\.proxy|url\..*insteadof|core\.gitproxy|init\.templatedir)/i,
-    'HIGH',
-    'persistence',
-    'changes where git goes, or what it runs',
-  ],
-  ['npm', /^pkg set scripts\.(pre|post)?install/, 'MEDIUM', 'persistence', 'runs something at the next install'],
-];
-
-export const SHARED: readonly Operation[] = [...CLUSTERS, ...CLOUD, ...DATA, ...PUBLISHING];
+export const SHARED: readonly Operation[] = [...CLUSTERS, ...CLOUD, ...DATA];

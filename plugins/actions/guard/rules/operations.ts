@@ -6,6 +6,7 @@ import type { Handler, Handlers } from '../shell/invocation.ts';
 import { NAME, SECRET, shown } from '../shell/marks.ts';
 import type { Operation } from './operation.ts';
 import { ON_THE_MACHINE } from './operations-machine.ts';
+import { PUBLISHING } from './operations-published.ts';
 import { SHARED } from './operations-shared.ts';
 
 /** Programs that print what must not leave. */
@@ -56,7 +57,7 @@ function handlerOf(operations: readonly Operation[]): Handler {
   };
 }
 
-const BY_NAME = collect([...ON_THE_MACHINE, ...SHARED]);
+const BY_NAME = collect([...ON_THE_MACHINE, ...SHARED, ...PUBLISHING]);
 
 export const operations: Handlers = Object.fromEntries([...BY_NAME].map(([name, rules]) => [name, handlerOf(rules)]));
 
