@@ -100,6 +100,7 @@ export {
 } from './metric-text.ts';
 export { compilePattern, PatternError, type TextTest } from './filter/pattern.ts';
 export { oneLine } from './one-line.ts';
+export { createRedact, type Redact, REDACTED_TEXT, type RedactionOptions } from './redaction.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export {
   type Action,

@@ -56,6 +56,8 @@ export interface AskedPeople {
   /** Of the event. */
   readonly id: string;
   readonly call: AgentCall;
+  /** What the agent is about to do, without secrets. */
+  readonly text: string;
   /** That it says `ask`, and why. */
   readonly verdict: Verdict;
   /** Without an answer by then: deny. */

@@ -1,17 +1,7 @@
 /** Asks people, through the control plane, what a hook does not decide alone. */
 import { Metadata } from '@grpc/grpc-js';
 
-import {
-  AppError,
-  type AskedPeople,
-  type Clock,
-  commandOf,
-  errorText,
-  type Log,
-  pathOf,
-  type PersonAnswer,
-  urlOf,
-} from '#core';
+import { AppError, type AskedPeople, type Clock, errorText, type Log, type PersonAnswer } from '#core';
 import { ApprovalServiceClient, ApprovalState, type AwaitRequest, type AwaitResponse } from '#proto';
 
 import type { Channel } from './channel.ts';
@@ -93,7 +83,7 @@ export class ApprovalClient {
     );
   }
 
-  #requestOf({ id, call, verdict, waitMs }: AskedPeople): AwaitRequest {
+  #requestOf({ id, call, text, verdict, waitMs }: AskedPeople): AwaitRequest {
     return {
       id,
       node: this.#node,
@@ -102,7 +92,7 @@ export class ApprovalClient {
       session: short(call.session),
       agent: short(call.agent),
       tool: short(call.tool),
-      asked: short(commandOf(call) || pathOf(call) || urlOf(call) || JSON.stringify(call.input)),
+      asked: short(text),
       cwd: short(call.cwd),
       reason: short(verdict.reason),
       risk: verdict.risk ?? '',

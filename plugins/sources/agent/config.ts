@@ -62,6 +62,21 @@ export const config = Type.Object(
       maximum: 1_000_000,
       description: 'Characters of one part (input, response, text) that are kept of an event; judges see all of it.',
     }),
+    redact: Type.Object(
+      {
+        patterns: Type.Array(Type.String({ minLength: 1, maxLength: 1000, 'x-regex': true }), {
+          default: [],
+          maxItems: 100,
+          description: 'Regular expressions; words that one matches are taken out, too.',
+        }),
+        emails: Type.Boolean({ default: true, description: 'Addresses of people are taken out.' }),
+      },
+      {
+        additionalProperties: false,
+        default: {},
+        description: 'Secrets are taken out of what is kept and told (`[redacted]`); judges on the node see all of it.',
+      },
+    ),
     maxBody: Type.Integer({
       default: 8 << 20,
       minimum: 65_536,

@@ -9,14 +9,20 @@ import {
   AppError,
   type Attributes,
   CALLER_REFUSED,
+  commandOf,
   type Component,
+  createRedact,
   errorText,
   type EventDraft,
   HOOK_BYPASSED,
+  type HookJudgment,
   type Infer,
   listenPlace,
+  pathOf,
+  type Redact,
   SESSION_EXPIRED,
   type SourceContext,
+  urlOf,
   type Verdict,
 } from '#core';
 
@@ -44,6 +50,7 @@ export class AgentSource implements Component {
   readonly #halt = new AbortController();
   readonly #socketPath: string;
   readonly #peers: Peers;
+  readonly #redact: Redact;
   #servers: Server[] = [];
   #sequence = 0;
   #facts = 0;
@@ -59,6 +66,7 @@ export class AgentSource implements Component {
     this.#context = context;
     this.#socketPath = options.socket ?? join(context.folder, 'agent.sock');
     const { sessionIdle: idleMs, silentTurns, users, podFolder } = options;
+    this.#redact = createRedact(options.redact);
     this.#peers = new Peers({ users, podFolder, log: context.log });
     this.#sessions = new Sessions({ idleMs, silentTurns, now: () => context.clock.monotonic() });
   }
@@ -186,7 +194,7 @@ export class AgentSource implements Component {
     const leftMs = patienceMs - (this.#context.clock.monotonic() - since);
     const waitMs = Math.min(approval.waitMs, Math.max(0, leftMs));
     const answer = await this.#context
-      .askPeople({ id, call, verdict, waitMs }, gone)
+      .askPeople({ id, call, text: this.#redact(subjectOf(call)), verdict: this.#redacted(verdict), waitMs }, gone)
       .catch((error: unknown) => ({ decision: 'deny', reason: errorText(error) }) as const);
     return { ...verdict, decision: answer.decision, reason: `${answer.reason} (${verdict.reason})` };
   }
@@ -195,19 +203,37 @@ export class AgentSource implements Component {
     call: AgentCall,
     { time, fact, traceparent }: { readonly time: number; readonly fact: string; readonly traceparent?: string },
     more: Attributes,
-    { judged }: Verdict,
+    verdict: Verdict,
   ): EventDraft {
     const draft = agentDraft(call, time);
-    const { attributes, truncated } = bounded({ ...draft.attributes, ...more }, this.#config.maxPayload);
+    const { attributes, truncated } = this.#bounded({ ...draft.attributes, ...more });
     return {
       ...draft,
       attributes: truncated ? { ...attributes, 'agent.truncated': true } : attributes,
       sequence: ++this.#sequence,
       synthetic: false,
       fact,
-      judged,
+      judged: this.#redacted(verdict).judged,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
+  }
+
+  /** As it leaves the node: without secrets, and no longer than it may be. */
+  #bounded(attributes: Attributes): { attributes: Attributes; truncated: boolean } {
+    const cut = bounded(attributes, this.#config.maxPayload);
+    const told = Object.entries(cut.attributes).map(([name, value]): [string, Attributes[string]] => {
+      return [name, typeof value === 'string' && FREE_TEXT.has(name) ? this.#redact(value) : value];
+    });
+    return { ...cut, attributes: Object.fromEntries(told) };
+  }
+
+  #redacted(verdict: Verdict): Verdict {
+    const attempts = (all: HookJudgment['attempts']): HookJudgment['attempts'] =>
+      all.map((attempt) =>
+        Object.assign({}, attempt, { detail: this.#redact(attempt.detail), reason: this.#redact(attempt.reason) }),
+      );
+    const judged = verdict.judged.map(({ hook, attempts: all }) => ({ hook, attempts: attempts(all) }));
+    return { ...verdict, reason: this.#redact(verdict.reason), judged };
   }
 
   #bypassed(call: AgentCall, time: number, attributes: Attributes): EventDraft {
@@ -217,7 +243,7 @@ export class AgentSource implements Component {
   /** What the source says itself. */
   #own(type: string, call: AgentCall, time: number, more: Attributes): EventDraft {
     const draft = agentDraft(call, time);
-    const { attributes } = bounded({ ...draft.attributes, ...more }, this.#config.maxPayload);
+    const { attributes } = this.#bounded({ ...draft.attributes, ...more });
     return { ...draft, type, subject: call.session, attributes, sequence: ++this.#sequence, synthetic: true };
   }
 
@@ -251,6 +277,16 @@ export class AgentSource implements Component {
       if (gone.length > 0) this.#emit(gone.map((call) => this.#own(SESSION_EXPIRED, call, clock.now(), {})));
     }
   }
+}
+
+/** Attributes with what people, agents and tools say; the others are names and numbers. */
+const FREE_TEXT = new Set(
+  ['text', 'command', 'path', 'url', 'input', 'response', 'reason'].map((name) => `agent.${name}`),
+);
+
+/** What a call is about, in one text. */
+function subjectOf(call: AgentCall): string {
+  return commandOf(call) || pathOf(call) || urlOf(call) || JSON.stringify(call.input);
 }
 
 /** Throws POLICY_REFUSED for who may not. */
