@@ -17,6 +17,7 @@ import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { createGroupService } from './groups.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
+import { HookHealth, thresholdIn } from './hook-health.ts';
 import { createKeyService } from './key-service.ts';
 import { kubernetesPeople } from './identity/people.ts';
 import { networkOf } from './identity/network-options.ts';
@@ -77,6 +78,8 @@ export function createControlPlane({
   const sidecars = new SidecarRegistry(clock);
   const approvals = new Approvals(store);
   const agentEvents = new AgentEvents();
+  const hookHealth = new HookHealth(clock, thresholdIn(env));
+  agentEvents.subscribe((event) => hookHealth.heard(event));
   const incidents = new Incidents(hooks, clock);
   const activeEvents = resources ? (file: string) => incidents.active(file).length : null;
   // Without probes nobody reads them.
@@ -99,13 +102,14 @@ export function createControlPlane({
         onStored: (batch, sidecarId) => {
           metrics?.stored(batch, sidecarId);
           agentEvents.stored(batch);
+          hookHealth.stored(batch);
           if (resources) incidents.stored(batch);
         },
       }),
     ],
     log,
   });
-  const parts = { hooks, sidecars, store, approvals, agentEvents, vocabulary: words, clock, log };
+  const parts = { hooks, sidecars, store, approvals, agentEvents, hookHealth, vocabulary: words, clock, log };
   const api = new HttpApi({
     ...parts,
     listen: config.api,

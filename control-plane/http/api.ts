@@ -10,6 +10,7 @@ import { AppError, type Clock, type Component, type Log, type Vocabulary } from 
 
 import type { AgentEvents } from '../agent-events.ts';
 import type { Approvals } from '../approvals.ts';
+import type { HookHealth } from '../hook-health.ts';
 import type { HookRegistry } from '../config/hook-registry.ts';
 import type { People } from '../identity/people.ts';
 import type { SidecarRegistry } from '../config/sidecar-registry.ts';
@@ -19,6 +20,7 @@ import { addApprovalRoutes } from './approval-routes.ts';
 import { errorAnswer } from './errors.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { EventStreams } from './event-stream.ts';
+import { addHealthRoutes } from './health-routes.ts';
 import { HookStream, STREAM_PATH } from './hook-stream.ts';
 import { addHookRoutes } from './hook-routes.ts';
 import { toJson } from './json.ts';
@@ -31,6 +33,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly approvals: Approvals;
   readonly agentEvents: AgentEvents;
+  readonly hookHealth: HookHealth;
   readonly vocabulary: Vocabulary;
   readonly clock: Clock;
   readonly log: Log;
@@ -173,7 +176,7 @@ function createApp(parts: ApiParts, streams: EventStreams, access: AccessOptions
   app.addHook('onRequest', async (request, reply) => {
     if (!isLoopbackHost(request.headers.host))
       return reply.code(403).send(refusal('the Host header names another machine'));
-    if (request.url === '/healthz') return undefined;
+    if (request.url === '/healthz' || /^\/health\/hooks(\?|$)/.test(request.url)) return undefined;
     const answer = await accessOf(request, access);
     if (answer.status === 200) {
       request.person = answer.person;
@@ -194,6 +197,7 @@ function createApp(parts: ApiParts, streams: EventStreams, access: AccessOptions
   addEventRoutes(app, parts, streams);
   addStatusRoutes(app, parts);
   addApprovalRoutes(app, parts);
+  addHealthRoutes(app, parts);
   return app;
 }
 

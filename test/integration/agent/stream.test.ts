@@ -210,3 +210,20 @@ describe('the stream of agents’ events', () => {
     }
   });
 });
+
+describe('the health of agents’ hooks', () => {
+  it('L38: is answered without a token, as JSON, with a status for probes', async () => {
+    await using node = await start();
+    await ask(node, bash('rm -rf /'));
+    const address = `${node.controlPlane.api.address}/health/hooks`;
+    await eventually(async () => {
+      const response = await fetch(`${address}?probe=1`);
+      const body: unknown = await response.json();
+      expect(body).toMatchObject({
+        status: 'healthy',
+        metrics: { hooks_processed: 1, hooks_blocked: 1, security_validations: 1 },
+      });
+      expect(response.status).toBe(200);
+    });
+  });
+});

@@ -3,6 +3,7 @@ import { AppError, createLog, systemClock, type Vocabulary, withCel } from '#cor
 import { vocabulary } from '#plugins/schemas';
 
 import { AgentEvents } from '../../../control-plane/agent-events.ts';
+import { HookHealth } from '../../../control-plane/hook-health.ts';
 import { Approvals } from '../../../control-plane/approvals.ts';
 import {
   type HookFile,
@@ -174,6 +175,10 @@ export function storedEvent(number: number, over: Partial<EventDetail> = {}): Ev
 
 /** What an HTTP API answers from, beside these. */
 export function apiParts<P extends { readonly store: Store }>(parts: P) {
-  const own = { approvals: new Approvals(parts.store), agentEvents: new AgentEvents() };
+  const own = {
+    approvals: new Approvals(parts.store),
+    agentEvents: new AgentEvents(),
+    hookHealth: new HookHealth(systemClock, 50),
+  };
   return { ...parts, ...own, vocabulary: words, clock: systemClock, log: silent };
 }
