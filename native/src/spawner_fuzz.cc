@@ -33,7 +33,7 @@ void text(Body& body, std::string_view value) {
 
 Body good(uint32_t groups, uint32_t arguments, std::string_view input) {
   Body body;
-  const uint32_t numbers[] = {7, 30'000, 65'536, 0, 0, groups, arguments, 2, static_cast<uint32_t>(input.size())};
+  const uint32_t numbers[] = {7, 30'000, 65'536, 65'536, 0, 0, groups, arguments, 2, static_cast<uint32_t>(input.size())};
   for (const uint32_t value : numbers) number(body, value);
   for (size_t half = 0; half < 2 * trotline::spawner::kLimits; half++) number(body, trotline::spawner::kNone);
   for (uint32_t group = 0; group < groups; group++) number(body, group);

@@ -178,6 +178,7 @@ export class AgentSource implements Component {
     const drafts = [this.#draft(call, inquiry, { ...judged, 'agent.paired': paired }, verdict)];
     if (bypass !== null) drafts.push(this.#bypassed(call, time, { 'agent.cause': bypass, 'agent.unasked': unasked }));
     this.#emit(drafts);
+    this.#logDecision(verdict, call, tookMs);
     return dialect.answer(verdict, call, { eventId: `agent-${fact}`, tookMs });
   }
 
@@ -197,6 +198,14 @@ export class AgentSource implements Component {
       .askPeople({ id, call, text: this.#redact(subjectOf(call)), verdict: this.#redacted(verdict), waitMs }, gone)
       .catch((error: unknown) => ({ decision: 'deny', reason: errorText(error) }) as const);
     return { ...verdict, decision: answer.decision, reason: `${answer.reason} (${verdict.reason})` };
+  }
+
+  /** A line for each decision (spec leanvibe L39); what nobody had an opinion on is none. */
+  #logDecision({ decision, hook, risk, reason }: Verdict, { name, agent, session, tool }: AgentCall, ms: number): void {
+    if (decision === null) return;
+    const fields = { event: name, agent, session, tool, decision, risk, hook, ms, reason: this.#redact(reason) };
+    if (decision === 'allow') this.#context.log.debug(fields, 'verdict');
+    else this.#context.log.info(fields, 'verdict');
   }
 
   #draft(
