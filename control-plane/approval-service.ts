@@ -49,7 +49,7 @@ export function createApprovalService(approvals: Approvals, log: Log): GrpcServi
       return { state: STATES[state], who, why };
     }),
     withdraw: answering(async ({ id, node }: { readonly id: string; readonly node: string }) => {
-      await approvals.settle({ id, state: 'withdrawn', who: node, why: 'the agent does not wait any more' });
+      await approvals.settle({ id, state: 'withdrawn', node, who: node, why: 'the agent does not wait any more' });
       return {};
     }),
   };

@@ -54,10 +54,10 @@ export function createApprovals(database: DatabaseSync, now: () => number): Appr
       if (!find.get(id) && integer(waiting.get(at) ?? {}, 'count') >= MOST_PENDING)
         throw new AppError('STATE_ILLEGAL', `${MOST_PENDING} approvals wait already, no more are taken`);
       insert.run(id, hook, node, JSON.stringify(asked), at, at + waitMs);
-      return get(id);
+      return ofNode(get(id), node);
     },
     settle(settling) {
-      const approval = get(settling.id);
+      const approval = ofNode(get(settling.id), settling.node);
       if (approval.state !== 'pending')
         throw new AppError('STATE_ILLEGAL', `approval ${settling.id} is ${approval.state} already${byWhom(approval)}`);
       write(settling, approval);
@@ -68,6 +68,12 @@ export function createApprovals(database: DatabaseSync, now: () => number): Appr
       forget.run(now() - maxAgeMs);
     },
   };
+}
+
+/** What one node asked is nothing to another. */
+function ofNode(approval: Approval, node: string | undefined): Approval {
+  if (node === undefined || approval.node === node) return approval;
+  throw new AppError('NOT_FOUND', `there is no approval with the id "${approval.id}" of node ${node}`);
 }
 
 function byWhom({ who }: Approval): string {

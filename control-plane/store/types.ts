@@ -125,6 +125,8 @@ export interface Approval extends Omit<ApprovalRequest, 'waitMs'> {
 export interface Settling {
   readonly id: string;
   readonly state: Exclude<ApprovalState, 'pending'>;
+  /** Of the sidecar that says so; missing: a person does. One of another node is none. */
+  readonly node?: string;
   readonly who: string;
   readonly why: string;
 }
