@@ -90,7 +90,7 @@ describe('a fault that hits many', () => {
     const { acted, action } = collecting();
     const { source, emit } = manual();
     await using thread = await startThread({
-      hooks: grouping('{ by: [image], wait: 3s }', ', whenUncoordinated: wait'),
+      hooks: grouping('{ by: [image], wait: 6s }', ', whenUncoordinated: wait'),
       sources: [source],
       actions: [action],
     });
