@@ -1,88 +1,121 @@
-/** One request to the node's sidecar: over its Unix socket, or over HTTP with a token. */
-import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+/** Questions to the sidecar over connections that stay open; node:http alone. */
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as httpRequest,
+  type RequestOptions,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 
-import { AppError, errorText, isObject } from '#core';
+import { errorText, isObject, textOf } from '#core/light';
 
-export interface Connection {
-  /** Default: TROTLINE_AGENT_SOCKET, else `/run/trotline/agent.sock`. */
-  readonly socket?: string;
-  /** In place of the socket: the address of `listen` of the source `agent`. Needs `token`. */
-  readonly url?: string;
-  readonly token?: string;
-  /** For one answer, approvals included. Default: 60 s. */
-  readonly timeoutMs?: number;
-}
+import type { Place } from './options.ts';
 
-export type Ask = (body: object) => Promise<Readonly<Record<string, unknown>>>;
+const PATH = '/v1/hooks?dialect=neutral';
+/** Beyond, questions wait for one another. */
+const MAX_CONNECTIONS = 256;
+const MAX_ANSWER_BYTES = 16 << 20;
+const SHOWN = 300;
 
-const DEFAULT_SOCKET = '/run/trotline/agent.sock';
-const DEFAULT_TIMEOUT_MS = 60_000;
-const MAX_ANSWER_BYTES = 4 << 20;
+export class SidecarClient {
+  readonly #token: Place['token'];
+  readonly #where: string;
+  readonly #isTls: boolean;
+  readonly #target: RequestOptions;
+  readonly #path: string;
 
-/** Rejects with PEER_UNAVAILABLE where no answer can be had, MESSAGE_INVALID where the node refuses the question. */
-export function createAsk({ socket, url, token, timeoutMs = DEFAULT_TIMEOUT_MS }: Connection): Ask {
-  const socketPath = socket ?? (process.env.TROTLINE_AGENT_SOCKET || DEFAULT_SOCKET);
-  const target = new URL(`/v1/hooks/neutral?timeout=${timeoutMs / 1000}`, url ?? 'http://node');
-  const isTls = target.protocol === 'https:';
-  const agent = isTls ? undefined : new HttpAgent({ keepAlive: true });
-  const options: RequestOptions = {
-    method: 'POST',
-    path: `${target.pathname}${target.search}`,
-    headers: {
-      'content-type': 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    ...(url === undefined ? { socketPath } : { hostname: target.hostname, port: target.port }),
-    ...(agent ? { agent } : {}),
-  };
-  return (body) => post(isTls ? httpsRequest : httpRequest, options, JSON.stringify(body), timeoutMs);
-}
+  constructor({ url, socket, token }: Place) {
+    this.#token = token;
+    this.#where = url?.origin ?? socket ?? '';
+    this.#isTls = url?.protocol === 'https:';
+    const options = { keepAlive: true, maxSockets: MAX_CONNECTIONS };
+    const agent = this.#isTls ? new HttpsAgent(options) : new HttpAgent(options);
+    const target = url === null ? { socketPath: socket ?? '' } : urlToHttpOptions(url);
+    const folder = url?.pathname.replace(/\/$/, '') ?? '';
+    this.#path = `${folder}${PATH}`;
+    this.#target = { ...target, method: 'POST', agent };
+  }
 
-function post(
-  request: typeof httpRequest,
-  options: RequestOptions,
-  body: string,
-  timeoutMs: number,
-): Promise<Readonly<Record<string, unknown>>> {
-  return new Promise((resolve, reject) => {
+  /** The JSON of a 200. Rejects with one line that says where and why. */
+  async ask(question: object, timeoutMs: number): Promise<unknown> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const fail = (cause: unknown): void => {
-      const why = signal.aborted ? `no answer in ${timeoutMs} ms` : errorText(cause);
-      reject(new AppError('PEER_UNAVAILABLE', `the node's sidecar was not reached: ${why}`, { cause }));
+    try {
+      return await this.#answerTo(JSON.stringify(question), timeoutMs, signal);
+    } catch (error) {
+      const reason = signal.aborted ? `no answer within ${timeoutMs} ms` : errorText(error);
+      throw new Error(`the sidecar at ${this.#where}: ${reason}`, { cause: error });
+    }
+  }
+
+  /** Ends the connections; a later question opens new ones. */
+  close(): void {
+    const { agent } = this.#target;
+    if (agent instanceof HttpAgent) agent.destroy();
+  }
+
+  async #answerTo(text: string, timeoutMs: number, signal: AbortSignal): Promise<unknown> {
+    const token = await within(signal, this.#token());
+    const path = `${this.#path}&timeout=${timeoutMs / 1000}`;
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+      ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
     };
-    const sent = request({ ...options, signal }, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > MAX_ANSWER_BYTES) response.destroy(new Error(`its answer is larger than ${MAX_ANSWER_BYTES} bytes`));
-        else chunks.push(chunk);
-      });
-      response.on('error', fail);
-      response.on('end', () => {
-        const answer = parsed(Buffer.concat(chunks).toString());
-        const status = response.statusCode ?? 0;
-        if (status === 200 && answer) return resolve(answer);
-        const code = status >= 400 && status < 500 ? 'MESSAGE_INVALID' : 'PEER_UNAVAILABLE';
-        reject(
-          new AppError(
-            code,
-            `the node answered ${status}: ${typeof answer?.error === 'string' ? answer.error : 'no JSON'}`,
-          ),
-        );
-      });
-    });
-    sent.on('error', fail);
-    sent.end(body);
+    for (;;) {
+      const request = (this.#isTls ? httpsRequest : httpRequest)({ ...this.#target, path, headers, signal });
+      try {
+        return await answerTo(request, text);
+      } catch (error) {
+        // A connection that was kept may have ended just now, unread: then once more, on another.
+        if (!request.reusedSocket || !isCut(error)) throw error;
+      }
+    }
+  }
+}
+
+/** Whoever gives the token may never do so. */
+function within<T>(signal: AbortSignal, wanted: T | Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    Promise.resolve(wanted).then(resolve, reject);
   });
 }
 
-function parsed(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
+function isCut(error: unknown): boolean {
+  return isObject(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
+async function answerTo(request: ClientRequest, text: string): Promise<unknown> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    // It stays: what comes after the answer has begun is of no interest.
+    request.once('response', resolve).on('error', reject).end(text);
+  });
+  const body = await read(response);
+  if (response.statusCode !== 200) throw new Error(`it refused (${response.statusCode}): ${refusalIn(body)}`);
+  return JSON.parse(body);
+}
+
+async function read(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new Error(`its answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
   }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Its `error`, else the text as it came. */
+function refusalIn(body: string): string {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (isObject(parsed) && textOf(parsed.error) !== '') return textOf(parsed.error).slice(0, SHOWN);
+  } catch {
+    // It is no JSON, so it is shown as it is.
+  }
+  return body.slice(0, SHOWN);
 }

@@ -1,14 +1,8 @@
-/** `trotline/agent`: hooks for agents written in TypeScript. See docs/agents.md. */
-export { type Connection } from './client.ts';
-export { hookContext, HookDenied, type OperationOptions } from './context.ts';
-export {
-  type HelperOptions,
-  type HookEvent,
-  type HookResult,
-  Hooks,
-  type HooksOptions,
-  type Priority,
-  type SecurityDecision,
-} from './hooks.ts';
-export { type Hooked, withHooks } from './orchestrator.ts';
-export { HOOK_TYPES, type HookType } from '#core';
+/** What agents written in TypeScript import as `trotline/agent`. */
+export { HookDenied } from './denied.ts';
+export type { HookEvent, Parameters } from './event.ts';
+export type { Acting, ContextOptions, HookedOrchestrator, Hooks, Stopped, Told, ToolResult, ToolUse } from './hooks.ts';
+export { createHooks } from './node-hooks.ts';
+export type { HooksOptions } from './options.ts';
+export type { HookResult, OnFailure } from './result.ts';
+export { HOOK_TYPES, type HookType } from '#core/light';

@@ -11,6 +11,7 @@
         "src/launcher_protocol.cc",
         "src/opener_link.cc",
         "src/opener_protocol.cc",
+        "src/peer_credentials.cc",
         "src/socket_options.cc",
         "src/message_parser.cc",
         "src/link_family.cc",
@@ -76,7 +77,13 @@
     {
       "target_name": "trotline-hook",
       "type": "executable",
-      "sources": ["src/hook_client.cc", "src/hook_request.cc"],
+      "sources": [
+        "src/trotline_hook.cc",
+        "src/hook_answer.cc",
+        "src/hook_calls.cc",
+        "src/hook_json.cc",
+        "src/hook_options.cc"
+      ],
       "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
       "cflags_cc": ["<@(warnings)"],
       "ldflags": ["-static"],

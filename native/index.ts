@@ -4,6 +4,7 @@ export { NativeError, NativeUnavailableError, errnoName, errnoText } from './err
 export { openNetlinkReader, openNetlinkSocket } from './netlink.ts';
 export type { NetlinkReader, NetlinkReaderOptions, NetlinkStats } from './netlink.ts';
 export { type Opener, startOpener } from './opener.ts';
+export { openPeer, type Peer, type PeerCredentials } from './peer.ts';
 export type {
   AddressRecord,
   DumpDoneRecord,
@@ -20,6 +21,5 @@ export type {
   RouteRecord,
   RuleRecord,
 } from './records.ts';
-export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { Spawner } from './spawner.ts';
 export type { SpawnEnded, SpawnLimit, SpawnRequest, SpawnerOptions } from './spawner.ts';

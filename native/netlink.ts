@@ -1,6 +1,7 @@
 import { loadAddon } from './addon.ts';
 import { toNativeError } from './errors.ts';
 import type { LaunchedHelper } from './launcher.ts';
+import type { NativePeer } from './peer.ts';
 import type { Family, NetlinkRecord } from './records.ts';
 import { COLUMNS, familiesOf, kindsOf, Rows } from './rows.ts';
 
@@ -75,7 +76,7 @@ export interface NativeAddon {
   startHelper(line: number, helper: number, lockFile: string): LaunchedHelper;
   layout(): string[][];
   tryLock(fd: number): boolean;
-  peerCredentials(fd: number): [number, number, number];
+  peerCredentials(fd: number): NativePeer;
 }
 
 const BATCH_ROWS = 512;

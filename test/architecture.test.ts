@@ -8,8 +8,8 @@ const ROOT = resolve(import.meta.dirname, '..');
 
 /** Folder → what of ours it may import. */
 const TABLE: Readonly<Record<string, readonly string[]>> = {
+  agent: ['core/light'],
   core: [],
-  agent: ['core'],
   native: [],
   proto: ['core'],
   plugins: ['core'],

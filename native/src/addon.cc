@@ -13,6 +13,7 @@
 
 #include "launcher_protocol.hh"
 #include "netlink_socket.hh"
+#include "peer_credentials.hh"
 
 namespace {
 
@@ -251,15 +252,26 @@ Napi::Value tryLock(const Napi::CallbackInfo& info) {
   throw toError(info.Env(), SystemError("flock", errno));
 }
 
-/** Who holds the other end of a Unix socket (SO_PEERCRED): pid, uid, gid, as they were at its `connect`. */
 Napi::Value peerCredentials(const Napi::CallbackInfo& info) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(info[0].As<Napi::Number>().Int32Value(), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-    throw toError(info.Env(), SystemError("getsockopt", errno));
-  auto ids = Napi::Array::New(info.Env());
-  for (const double id : {double(peer.pid), double(peer.uid), double(peer.gid)}) ids.Set(ids.Length(), id);
-  return ids;
+  const Napi::Env env = info.Env();
+  trotline::PeerCredentials peer;
+  try {
+    peer = trotline::peerCredentials(info[0].As<Napi::Number>().Int32Value());
+  } catch (const SystemError& failure) {
+    throw toError(env, failure);
+  }
+  auto result = Napi::Object::New(env);
+  result.Set("pid", peer.pid);
+  result.Set("uid", peer.uid);
+  result.Set("gid", peer.gid);
+  result.Set("groups", env.Null());
+  if (peer.groups) {
+    auto groups = Napi::Array::New(env, peer.groups->size());
+    for (size_t index = 0; index < peer.groups->size(); ++index) groups.Set(static_cast<uint32_t>(index), (*peer.groups)[index]);
+    result.Set("groups", groups);
+  }
+  result.Set("pidfd", peer.pidfd);
+  return result;
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -268,8 +280,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("openLine", Napi::Function::New<openLine>(env, "openLine"));
   exports.Set("startHelper", Napi::Function::New<startHelper>(env, "startHelper"));
   exports.Set("layout", Napi::Function::New<layout>(env, "layout"));
-  exports.Set("tryLock", Napi::Function::New<tryLock>(env, "tryLock"));
   exports.Set("peerCredentials", Napi::Function::New<peerCredentials>(env, "peerCredentials"));
+  exports.Set("tryLock", Napi::Function::New<tryLock>(env, "tryLock"));
   return exports;
 }
 

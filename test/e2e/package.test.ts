@@ -85,12 +85,22 @@ describe('the package', () => {
     expect(stdout).toBe('function\n');
   });
 
+  it('gives agents their library', async () => {
+    const program = "import { createHooks } from 'trotline/agent'; console.log(typeof createHooks().withHooks)";
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: join(folder, 'app'),
+    });
+    expect(stdout).toBe('function\n');
+  });
+
   it('builds its native part', async () => {
     const { stderr } = await run(process.execPath, ['native/build.mjs'], {
       cwd: installed,
       env: { ...process.env, CI: 'true' },
     });
     expect(stderr).toBe('');
+    const client = await run(join(installed, 'native/build/Release/trotline-hook'), ['--version']);
+    expect(client.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
   it.skipIf(missing !== null)(`runs both processes${missing === null ? '' : ` (skipped: ${missing})`}`, async () => {

@@ -21,7 +21,12 @@ export const config = Type.Object(
     ),
     users: Type.Array(Type.Integer({ minimum: 0 }), {
       default: [],
-      description: 'Numbers of the users that may ask at the socket, by peer credentials; empty: whoever can connect.',
+      description:
+        'Numbers of the users that may ask at the socket, by peer credentials; without `users` and `groups`: whoever can connect.',
+    }),
+    groups: Type.Array(Type.Integer({ minimum: 0 }), {
+      default: [],
+      description: 'Numbers of the groups whose members may ask at the socket, beside `users`.',
     }),
     podFolder: Type.String({
       default: '/var/log/pods',

@@ -2,25 +2,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 
-import { type AgentPeer, AppError, type Log, NO_PEER } from '#core';
-import { peerCredentials } from '#native';
+import { type AgentPeer, AppError, isObject, type Log, NO_PEER } from '#core';
+import { openPeer, type Peer } from '#native';
+
+import { podUidIn } from './cgroup.ts';
 
 /** Pods that are remembered by their UID. */
 const MAX_PODS = 10_000;
-const POD_UID = /pod([0-9a-f]{8})[-_]([0-9a-f]{4})[-_]([0-9a-f]{4})[-_]([0-9a-f]{4})[-_]([0-9a-f]{12})/;
-
-/**
- * UID of the pod that a process of this cgroup is in (`/proc/PID/cgroup`; cgroup v1 and v2, drivers systemd and cgroupfs, every
- * runtime: the kubelet names the pod's own cgroup); '' for a process of no pod.
- */
-export function podUidIn(cgroup: string): string {
-  const found = POD_UID.exec(cgroup);
-  return found ? found.slice(1).join('-') : '';
-}
 
 export interface PeersOptions {
-  /** Empty: whoever could connect. */
+  /** With `groups`: who may ask; both empty: whoever could connect. */
   readonly users: readonly number[];
+  /** A member of one of them may ask. */
+  readonly groups: readonly number[];
   /** Where the kubelet has a folder `namespace_name_uid` for each pod. */
   readonly podFolder: string;
   readonly log: Log;
@@ -49,37 +43,49 @@ export class Peers {
   }
 
   #peerOf(socket: Socket): AgentPeer {
-    const credentials = this.#credentials(socket);
-    const { users } = this.#options;
-    const uid = credentials?.uid ?? null;
-    if (users.length > 0 && (uid === null || !users.includes(uid)))
-      throw new AppError(
-        'POLICY_REFUSED',
-        `user ${uid ?? 'unknown'} may not ask here, expected one of ${users.join(', ')}`,
-      );
-    if (!credentials) return NO_PEER;
-    const { pid } = credentials;
-    const podUid = pid === 0 ? '' : this.#podUidOf(pid);
+    const opened = this.#open(socket);
+    try {
+      return this.#admitted(opened);
+    } finally {
+      opened?.close();
+    }
+  }
+
+  #admitted(opened: Peer | null): AgentPeer {
+    if (!this.#mayAsk(opened))
+      throw new AppError('POLICY_REFUSED', `user ${opened?.uid ?? 'unknown'} may not ask here, ${this.#expected()}`);
+    if (!opened) return NO_PEER;
+    const { pid, uid } = opened;
+    const podUid = podUidOf(opened, this.#options.proc);
     return { ...NO_PEER, ...this.#podOf(podUid), podUid, uid, pid: pid === 0 ? null : pid };
   }
 
-  /** A node without the addon answers all the same, unless users are named. */
-  #credentials(socket: Socket): ReturnType<typeof peerCredentials> {
+  #mayAsk(opened: Peer | null): boolean {
+    const { users, groups } = this.#options;
+    if (users.length === 0 && groups.length === 0) return true;
+    if (!opened) return false;
+    return users.includes(opened.uid) || [opened.gid, ...(opened.groups ?? [])].some((group) => groups.includes(group));
+  }
+
+  #expected(): string {
+    const { users, groups } = this.#options;
+    const parts = [
+      ...(users.length === 0 ? [] : [`one of ${users.join(', ')}`]),
+      ...(groups.length === 0 ? [] : [`a member of group ${groups.join(', ')}`]),
+    ];
+    return `expected ${parts.join(' or ')}`;
+  }
+
+  /** A node without the addon answers all the same, unless it is to know them. */
+  #open(socket: Socket): Peer | null {
+    const fd = descriptorOf(socket);
+    if (fd === null) return null;
     try {
-      return peerCredentials(socket);
+      return openPeer(fd);
     } catch (error) {
       if (!this.#isBlind) this.#options.log.warn({ error }, 'who asks at the socket is not known');
       this.#isBlind = true;
       return null;
-    }
-  }
-
-  /** The pid is another process by now only where the asker has ended: then nobody reads the answer. */
-  #podUidOf(pid: number): string {
-    try {
-      return podUidIn(readFileSync(`${this.#options.proc ?? '/proc'}/${pid}/cgroup`, 'latin1'));
-    } catch {
-      return '';
     }
   }
 
@@ -102,4 +108,24 @@ export class Peers {
       return [];
     }
   }
+}
+
+/** What was read is the asker's only if it still was the process of that number afterwards. '' without a pod. */
+export function podUidOf(peer: Pick<Peer, 'pid' | 'isSame'>, proc = '/proc'): string {
+  if (peer.pid === 0) return '';
+  let text: string;
+  try {
+    text = readFileSync(`${proc}/${peer.pid}/cgroup`, 'latin1');
+  } catch {
+    return '';
+  }
+  return peer.isSame() ? podUidIn(text) : '';
+}
+
+/** Node does not document the descriptor of a Unix socket; it is a property of what is under it. Null for all other sockets. */
+function descriptorOf(socket: Socket): number | null {
+  if (socket.destroyed || socket.remoteAddress !== undefined || !('_handle' in socket)) return null;
+  const { _handle: handle } = socket;
+  if (!isObject(handle) || !('fd' in handle)) return null;
+  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : null;
 }

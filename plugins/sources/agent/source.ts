@@ -20,6 +20,7 @@ import {
   listenPlace,
   pathOf,
   type Redact,
+  oneLine,
   SESSION_EXPIRED,
   type SourceContext,
   urlOf,
@@ -41,6 +42,8 @@ const SHARE_OF_PATIENCE = 0.9;
 const MAX_UNWRITTEN = 10_000;
 const EXPIRY_CHECK_MS = 30_000;
 const REFUSED_EVERY_MS = 1000;
+/** Characters of the reason in a header: every one may take twelve there. */
+const MAX_REASON = 500;
 
 export class AgentSource implements Component {
   readonly #config: Infer<typeof config>;
@@ -65,9 +68,9 @@ export class AgentSource implements Component {
     this.#config = options;
     this.#context = context;
     this.#socketPath = options.socket ?? join(context.folder, 'agent.sock');
-    const { sessionIdle: idleMs, silentTurns, users, podFolder } = options;
+    const { sessionIdle: idleMs, silentTurns, users, groups, podFolder } = options;
     this.#redact = createRedact(options.redact);
-    this.#peers = new Peers({ users, podFolder, log: context.log });
+    this.#peers = new Peers({ users, groups, podFolder, log: context.log });
     this.#sessions = new Sessions({ idleMs, silentTurns, now: () => context.clock.monotonic() });
   }
 
@@ -157,10 +160,10 @@ export class AgentSource implements Component {
     const dialect = fixed ?? dialectOf(asked);
     const call: AgentCall = { ...dialect.read(asked), dialect: dialect.name, peer, truncated: false };
     const asking = { dialect, patienceMs: patience(url, dialect) * SHARE_OF_PATIENCE, gone };
-    return { status: 200, body: await this.#ask(call, asking, request.headers.traceparent) };
+    return this.#ask(call, asking, request.headers.traceparent);
   }
 
-  async #ask(call: AgentCall, asking: Asking, traced: string | string[] | undefined): Promise<object> {
+  async #ask(call: AgentCall, asking: Asking, traced: string | string[] | undefined): Promise<Answer> {
     const { clock } = this.#context;
     const { dialect, patienceMs } = asking;
     const startedAt = clock.monotonic();
@@ -179,7 +182,8 @@ export class AgentSource implements Component {
     if (bypass !== null) drafts.push(this.#bypassed(call, time, { 'agent.cause': bypass, 'agent.unasked': unasked }));
     this.#emit(drafts);
     this.#logDecision(verdict, call, tookMs);
-    return dialect.answer(verdict, call, { eventId: `agent-${fact}`, tookMs });
+    const body = dialect.answer(verdict, call, { eventId: `agent-${fact}`, tookMs });
+    return { status: 200, body, headers: dialect.blocksByExit(verdict, call) ? blockingExit(verdict) : {} };
   }
 
   /** A verdict `ask` goes to the runtime's own user, or to the queue, as the hook wants and the runtime can. */
@@ -315,6 +319,12 @@ function patience(url: URL, { patienceMs }: Dialect): number {
   const seconds = Number(said);
   if (seconds > 0 && seconds <= 86_400) return seconds * 1000;
   throw new AppError('MESSAGE_INVALID', `timeout is ${JSON.stringify(said)}, expected seconds, more than 0`);
+}
+
+/** What `trotline-hook` ends with, and says to the runtime. */
+function blockingExit({ reason }: Verdict): Readonly<Record<string, string>> {
+  const said = oneLine(reason, MAX_REASON) || 'refused by a hook';
+  return { 'trotline-exit': '2', 'trotline-reason': encodeURIComponent(said) };
 }
 
 function judgedAttributes({ decision, reason, hook, risk }: Verdict, tookMs: number): Attributes {

@@ -36,7 +36,13 @@ describe('who asks at the socket', () => {
     await mkdir(join(folder, 'proc', String(process.pid)), { recursive: true });
     await writeFile(join(folder, 'proc', String(process.pid), 'cgroup'), `0::/kubepods/besteffort/pod${UID}/x\n`);
     await mkdir(join(folder, 'pods', `agents_coder_${UID}`), { recursive: true });
-    const options = { users: [], podFolder: join(folder, 'pods'), proc: join(folder, 'proc'), log: silentLog };
+    const options = {
+      users: [],
+      groups: [],
+      podFolder: join(folder, 'pods'),
+      proc: join(folder, 'proc'),
+      log: silentLog,
+    };
     expect(new Peers(options).of(socket)).toEqual({ ...own, namespace: 'agents', pod: 'coder', podUid: UID });
     const nameless = new Peers({ ...options, podFolder: join(folder, 'nowhere') });
     expect(nameless.of(socket)).toEqual({ ...own, namespace: '', pod: '', podUid: UID });

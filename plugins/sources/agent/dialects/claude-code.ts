@@ -10,6 +10,7 @@ export const claudeCode: Dialect = {
   speaks: (body) => 'hook_event_name' in body,
   read: claudeCall,
   answer: claudeAnswer,
+  blocksByExit: () => false,
   asksItself: ({ name }) => ASKS.has(name),
   patienceMs: 600_000,
 };

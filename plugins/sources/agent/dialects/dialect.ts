@@ -19,6 +19,8 @@ export interface Dialect {
   read(body: Body): Heard;
   /** JSON for the runtime. */
   answer(verdict: Verdict, call: AgentCall, answering: Answering): object;
+  /** Whether a program between us and the runtime must end with exit code 2, since the JSON alone does not stop anything. */
+  blocksByExit(verdict: Verdict, call: AgentCall): boolean;
   /** Whether the runtime asks its own user when told `ask`. */
   asksItself(call: AgentCall): boolean;
   /** What the runtime waits by its own default, milliseconds. */

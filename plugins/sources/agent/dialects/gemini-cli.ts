@@ -31,6 +31,7 @@ export const geminiCli: Dialect = {
     return { ...heard, name, priority: priorityOf(name) };
   },
   answer: (verdict, { name }) => ({ ...decided(verdict, name), ...specific(verdict, name), ...common(verdict) }),
+  blocksByExit: () => false,
   asksItself: () => false,
   patienceMs: 60_000,
 };

@@ -12,6 +12,8 @@ export const kagent: Dialect = {
     name !== 'PreToolUse' || decision === null
       ? {}
       : { decision: WORDS[decision], ...(reason === '' ? {} : { reason }) },
+  // Its JSON has a decision for PreToolUse alone.
+  blocksByExit: ({ decision }, { name }) => name !== 'PreToolUse' && (decision === 'deny' || decision === 'ask'),
   asksItself: () => false,
   patienceMs: 60_000,
 };

@@ -50,6 +50,8 @@ export const neutral: Dialect = {
     ...(message === undefined ? {} : { message }),
     ...(stop === undefined ? {} : { stop_reason: stop }),
   }),
+  // For scripts that ask: `trotline-hook --dialect neutral || exit`.
+  blocksByExit: ({ decision }) => decision === 'deny' || decision === 'ask',
   asksItself: () => false,
   patienceMs: 600_000,
 };
