@@ -237,7 +237,7 @@ export const EventHookDocument = Type.Object(
   closed,
 );
 
-export const HOOK_FORMS = ['EventHook', 'nlmon', 'Hook'] as const;
+export const HOOK_FORMS = ['EventHook', 'nlmon', 'Hook', 'kagent', 'claude-code'] as const;
 export type HookForm = (typeof HOOK_FORMS)[number];
 
 export function isHookForm(form: unknown): form is HookForm {

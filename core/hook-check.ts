@@ -77,18 +77,21 @@ function checkAction(
   }
   const checked = checkConfig(schema, given.config);
   for (const issue of checked.issues) issues.push({ ...issue, path: `${path}/config${issue.path}` });
-  if (form !== 'nlmon' && type === 'script') checkProgram(given.config, `${path}/config`, issues);
+  if (!SHELL_FORMS.has(form) && type === 'script') checkProgram(given.config, `${path}/config`, issues);
   return { type, config: isObject(checked.value) ? checked.value : given.config };
 }
 
-/** What the script action's schema cannot say, for it serves nlmon documents too. `./` is the document's folder. */
+/** Their programs are shell text, or any path. */
+const SHELL_FORMS: ReadonlySet<HookForm> = new Set(['nlmon', 'claude-code']);
+
+/** What the script action's schema cannot say, for it serves these documents too. `./` is the document's folder. */
 function checkProgram(
   { command, script }: { command?: unknown; script?: unknown },
   path: string,
   issues: Placed[],
 ): void {
   if (script !== undefined) {
-    const message = 'shell text is for nlmon documents only';
+    const message = "shell text is for nlmon's and Claude Code's documents only";
     issues.push({ path: `${path}/script`, message, expected: '`command`, a list' });
   } else if (command === undefined) {
     issues.push({ path: `${path}/command`, message: 'is required' });

@@ -1,4 +1,6 @@
 /** Every form of document that holds hooks, read into the one model (design section 4). The unit is the hook. */
+import { parse } from 'node:path';
+
 import { readDocuments, type SourceDocument } from './documents.ts';
 import { ConfigError, type Issue } from './errors.ts';
 import {
@@ -22,6 +24,9 @@ import {
   soundEntry,
 } from './khook-form.ts';
 import { NlmonHook, nlmonHooks, nlmonPath, nlmonSpec, soundPart } from './nlmon-form.ts';
+import { claudeEntries, isClaudeSettings } from './claude-settings-form.ts';
+import { type ForeignEntry, under } from './foreign-entry.ts';
+import { isKagentAgent, KAGENT_LIST, kagentEntries, kagentHooks } from './kagent-hooks-form.ts';
 import { isObject } from './pointer.ts';
 import { checkConfig } from './schema.ts';
 
@@ -102,12 +107,14 @@ function candidatesOf(document: SourceDocument, vocabulary: Vocabulary): Candida
   const { value } = document;
   if (isObject(value) && value.kind === 'EventHook') return [eventHookCandidate(value, vocabulary)];
   if (isObject(value) && value.kind === 'Hook') return khookCandidates(value, vocabulary);
+  if (isKagentAgent(value)) return kagentCandidates(document, value, vocabulary);
+  if (isClaudeSettings(value)) return claudeCandidates(document, value, vocabulary);
   const list = nlmonHooks(value);
   if (list === null) return [];
   if (Array.isArray(list)) return list.map((entry, index) => nlmonCandidate(entry, index, vocabulary));
   if (list !== undefined) return document.place({ path: NLMON_LIST, message: 'must be a list' });
   const message = 'is none of the known forms';
-  const expected = `\`kind: EventHook\` with \`apiVersion: ${API_VERSION}\`, \`kind: Hook\` of khook, or a list at \`nlmon.integration.hooks\``;
+  const expected = `\`kind: EventHook\` with \`apiVersion: ${API_VERSION}\`, \`kind: Hook\` of khook, \`kind: Agent\` of kagent, \`hooks\` of Claude Code, or a list at \`nlmon.integration.hooks\``;
   return document.place({ path: '', message, expected });
 }
 
@@ -141,6 +148,38 @@ function nlmonCandidate(entry: unknown, index: number, vocabulary: Vocabulary): 
     issues: issues.map(under(base)),
     checked: at(base, own),
   };
+}
+
+function kagentCandidates(
+  document: SourceDocument,
+  value: Record<string, unknown>,
+  vocabulary: Vocabulary,
+): Candidate[] | Issue {
+  const list = kagentHooks(value);
+  if (list === null) return document.place({ path: KAGENT_LIST, message: 'must be a list' });
+  return kagentEntries(value, list).map((entry) => foreignCandidate(entry, vocabulary));
+}
+
+/** The hooks are called after their file: there is nothing else that has a name. */
+function claudeCandidates(
+  document: SourceDocument,
+  value: Record<string, unknown>,
+  vocabulary: Vocabulary,
+): Candidate[] | Issue {
+  const entries = claudeEntries(value, parse(document.file).name);
+  if ('message' in entries) return document.place(entries);
+  return entries.map((entry) => foreignCandidate(entry, vocabulary));
+}
+
+function foreignCandidate(entry: ForeignEntry, vocabulary: Vocabulary): Candidate {
+  const { base, name, namespace, form, issues, place, spec } = entry;
+  const found = spec === null ? { spec: null, issues: [], warnings: [] } : checkHookSpec(spec, form, vocabulary);
+  const checked = {
+    spec: found.spec,
+    issues: found.issues.map(place),
+    warnings: [...entry.warnings, ...found.warnings.map(place)],
+  };
+  return { base, name, namespace, form, issues, checked };
 }
 
 /** Each entry is a hook of its own; what is wrong with the Hook itself refuses all of them. */
@@ -189,10 +228,6 @@ function khookEntry(entry: unknown, namespace: string, vocabulary: Vocabulary, i
 
 function at(base: string, { spec, issues, warnings }: CheckedSpec): CheckedSpec {
   return { spec, issues: issues.map(under(base)), warnings: warnings.map(under(base)) };
-}
-
-function under(base: string): <I extends Issue>(issue: I) => I {
-  return (issue) => ({ ...issue, path: `${base}${issue.path}` });
 }
 
 function textOf(value: unknown): string | null {

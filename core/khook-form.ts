@@ -1,5 +1,6 @@
 /** khook's `Hook` (`kagent.dev/v1alpha2`), each entry of which becomes one hook (spec khook, section 1; rows H1, H2). */
 import type { Issue } from './errors.ts';
+import { numbered } from './foreign-entry.ts';
 import { isObject } from './pointer.ts';
 import { checkConfig, Choice, type Infer, Type } from './schema.ts';
 
@@ -104,13 +105,10 @@ export function khookPath<I extends Issue>(issue: I): I {
 
 /** Names of the hooks of one Hook: of the event type, and numbered where one comes again. */
 export function khookNames(hook: string, entries: readonly unknown[]): string[] {
-  const seen = new Map<string, number>();
-  return entries.map((entry) => {
-    const type = isObject(entry) && typeof entry.eventType === 'string' ? entry.eventType : 'unknown';
-    const count = (seen.get(type) ?? 0) + 1;
-    seen.set(type, count);
-    return count === 1 ? `${hook}.${type}` : `${hook}.${type}.${count}`;
-  });
+  const kinds = entries.map((entry) =>
+    isObject(entry) && typeof entry.eventType === 'string' ? entry.eventType : 'unknown',
+  );
+  return numbered(hook, kinds);
 }
 
 /** What of a broken entry is sound, so that everything else is checked too. */

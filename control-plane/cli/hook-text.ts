@@ -9,6 +9,13 @@ import { duration, safe, table, type Terminal, timeText } from './output.ts';
 /** Keys of a spec that are durations: shown as documents write them. */
 const DURATIONS = new Set(['window', 'per', 'giveUpAfter', 'timeout', 'wait']);
 
+const FORMS = {
+  nlmon: "nlmon's form",
+  Hook: "khook's form",
+  kagent: "kagent's list",
+  'claude-code': "Claude Code's settings",
+} as const;
+
 /** One hook for people: its document with every default, who switched it, where it runs, its runs. */
 export function showHook(hook: HookView, terminal: Terminal): string {
   const { namespace, name, override, nodes, stats, issues, origin, digest, form } = hook;
@@ -19,7 +26,7 @@ export function showHook(hook: HookView, terminal: Terminal): string {
     spec: asWritten(hook.spec),
   };
   const facts = [
-    `# ${form === 'nlmon' ? "read from nlmon's form, " : ''}digest ${digest.slice(0, 12)}${origin ? `, ${origin.file}:${origin.line}` : ''}`,
+    `# ${form === 'EventHook' ? '' : `read from ${FORMS[form]}, `}digest ${digest.slice(0, 12)}${origin ? `, ${origin.file}:${origin.line}` : ''}`,
     ...(override
       ? [`# ${override.enabled ? 'enabled' : 'disabled'} by ${override.who} at ${timeText(override.whenMs)}`]
       : []),

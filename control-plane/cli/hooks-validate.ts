@@ -59,5 +59,5 @@ async function filesAt(path: string): Promise<HookFile[]> {
   } catch (error) {
     throw new AppError('USAGE', `cannot read ${path}: ${errorText(error)}`, { cause: error });
   }
-  throw new AppError('USAGE', `${path} holds no hook files, expected *.yaml or *.yml`);
+  throw new AppError('USAGE', `${path} holds no hook files, expected *.yaml, *.yml or *.json`);
 }

@@ -21,7 +21,7 @@ export interface HookDirectoryOptions {
 }
 
 /**
- * The `*.yaml` and `*.yml` of one directory, read at start and on every change; links are followed, as Kubernetes'
+ * The `*.yaml`, `*.yml` and `*.json` of one directory, read at start and on every change; links are followed, as Kubernetes'
  * ConfigMap volumes need. What cannot be read keeps what it was.
  */
 export class HookDirectory implements Component {
@@ -187,7 +187,7 @@ export class HookDirectory implements Component {
 
 /** Every hook file of a directory, sorted by name; names that start with a dot are not hooks. */
 export async function readDirectory(directory: string): Promise<HookFile[]> {
-  const names = (await readdir(directory)).filter((name) => /^[^.].*\.ya?ml$/.test(name)).sort();
+  const names = (await readdir(directory)).filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name)).sort();
   const files = await Promise.all(names.map((name) => readOne(join(directory, name))));
   return files.filter((file) => file !== null);
 }

@@ -19,7 +19,8 @@ export const config = Type.Object(
       Type.String({
         minLength: 1,
         pattern: TEXT,
-        description: 'In nlmon documents only: one absolute path, or shell text where the node allows it.',
+        description:
+          "In nlmon's and Claude Code's documents only: one absolute path, or shell text where the node allows it.",
       }),
     ),
     timeout: Duration({

@@ -169,3 +169,24 @@ describe('A8: without the control plane', () => {
     await eventually(async () => expect(await decisionOf(node, 'rm -rf /')).toBe('deny'));
   });
 });
+
+describe("A1: Claude Code's settings among the hooks", () => {
+  it('judge by the programs that they name, for the tools that they match', async () => {
+    await using node = await startNode({});
+    const file = join(node.hooksFolder, 'judge.sh');
+    await mkdir(node.hooksFolder, { recursive: true });
+    await writeFile(file, '#!/bin/sh\necho "not here" >&2; exit 2\n');
+    await chmod(file, 0o755);
+    const handler = { type: 'command', command: file, args: [], timeout: 5, onFailure: 'block' };
+    const settings = { model: 'any', hooks: { PreToolUse: [{ matcher: 'Edit|Write', hooks: [handler] }] } };
+    await node.writeHook('settings.json', JSON.stringify(settings));
+    await eventually(() => {
+      if (node.sidecar.hooks.runtimes.length === 0) throw new Error('the hook does not run yet');
+    });
+    const tool = async (name: string) => (await ask(node, bash('', { tool_name: name, tool_input: {} }))).body;
+    expect(await tool('Write')).toMatchObject({
+      hookSpecificOutput: { permissionDecision: 'deny', permissionDecisionReason: 'not here' },
+    });
+    expect(await tool('WriteAll')).toEqual({});
+  });
+});

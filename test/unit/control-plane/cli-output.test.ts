@@ -268,7 +268,7 @@ describe('errors of the command line', () => {
     expect(await usage('hooks', 'show')).toBe('error: missing required argument "hook"\n');
     expect(await usage('hooks', 'list', '-o', 'jsn')).toContain('"jsn" is invalid; expected one of table, wide');
     expect(await usage('hooks', 'validate', join(root, 'none.yaml'))).toContain('cannot read');
-    expect(await usage('hooks', 'validate', root)).toContain('holds no hook files, expected *.yaml or *.yml');
+    expect(await usage('hooks', 'validate', root)).toContain('holds no hook files, expected *.yaml, *.yml or *.json');
     const { stdout } = await trotline('hooks', 'lst', '-o', 'json');
     expect(JSON.parse(stdout)).toEqual({
       error: { code: 'USAGE', message: 'unknown command "lst"; did you mean "list"?' },

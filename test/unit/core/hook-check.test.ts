@@ -53,7 +53,7 @@ describe('checking a spec', () => {
     [{ limit: { count: 0 } }, ['/limit/per is required', '/limit/count must be >= 1']],
     [
       { actions: [{ type: 'script', config: { script: 'echo' } }] },
-      ['/actions/0/config/script shell text is for nlmon documents only'],
+      ["/actions/0/config/script shell text is for nlmon's and Claude Code's documents only"],
     ],
     [{ actions: [{ type: 'script' }] }, ['/actions/0/config/command is required']],
     [
