@@ -119,8 +119,13 @@ export function claudeAnswer(verdict: Verdict, call: Pick<AgentCall, 'name'>): B
   if (verdict.message !== undefined) answer.systemMessage = verdict.message;
   if (verdict.stop !== undefined) Object.assign(answer, { continue: false, stopReason: verdict.stop });
   if (name === 'PreToolUse' || name === 'PermissionRequest') return answer;
-  if (verdict.decision === 'deny') Object.assign(answer, blocked(name, verdict.reason));
+  if (verdict.decision === 'deny') Object.assign(answer, blocked(name, refusalOf(verdict)));
   return answer;
+}
+
+/** Why something does not happen: never nothing. */
+export function refusalOf({ reason }: Pick<Verdict, 'reason'>): string {
+  return reason || 'refused by a hook';
 }
 
 function blocked(name: string, reason: string): Body {
@@ -128,7 +133,9 @@ function blocked(name: string, reason: string): Body {
   return BLOCKABLE.has(name) ? { decision: 'block', reason } : { continue: false, stopReason: reason };
 }
 
-function specificOf({ decision, reason, updatedInput }: Verdict, name: string): Body {
+function specificOf(verdict: Verdict, name: string): Body {
+  const { decision, updatedInput } = verdict;
+  const reason = decision === 'deny' || decision === 'ask' ? refusalOf(verdict) : verdict.reason;
   if (name === 'PreToolUse') {
     const decided = decision === null ? {} : { permissionDecision: decision, permissionDecisionReason: reason };
     return updatedInput === undefined ? decided : { ...decided, updatedInput };

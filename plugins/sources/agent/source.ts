@@ -322,8 +322,8 @@ function patience(url: URL, { patienceMs }: Dialect): number {
 }
 
 /** What `trotline-hook` ends with, and says to the runtime. */
-function blockingExit({ reason }: Verdict): Readonly<Record<string, string>> {
-  const said = oneLine(reason, MAX_REASON) || 'refused by a hook';
+function blockingExit({ reason, stop }: Verdict): Readonly<Record<string, string>> {
+  const said = oneLine(stop ?? reason, MAX_REASON) || 'refused by a hook';
   return { 'trotline-exit': '2', 'trotline-reason': encodeURIComponent(said) };
 }
 

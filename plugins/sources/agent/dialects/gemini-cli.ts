@@ -2,7 +2,7 @@
 import type { Verdict } from '#core';
 
 import type { Body } from '../../../bodies.ts';
-import { claudeCall, priorityOf } from '../../../claude-form.ts';
+import { claudeCall, priorityOf, refusalOf } from '../../../claude-form.ts';
 import type { Dialect } from './dialect.ts';
 
 /** Its names for what others tell, too; what is not here is heard as itself. */
@@ -37,10 +37,11 @@ export const geminiCli: Dialect = {
 };
 
 /** It has no word for a question: what nobody could be asked about does not happen. */
-function decided({ decision, reason }: Verdict, name: string): Body {
+function decided(verdict: Verdict, name: string): Body {
+  const { decision, reason } = verdict;
   if (decision === null) return {};
   if (ADVISORY.has(name)) return decision === 'allow' || reason === '' ? {} : { systemMessage: reason };
-  return decision === 'allow' ? { decision: 'allow' } : { decision: 'deny', reason: reason || 'refused by a hook' };
+  return decision === 'allow' ? { decision: 'allow' } : { decision: 'deny', reason: refusalOf(verdict) };
 }
 
 function specific({ updatedInput, context }: Verdict, name: string): Body {

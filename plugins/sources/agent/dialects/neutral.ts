@@ -2,7 +2,7 @@
 import { AppError, HOOK_TYPES, isObject, textOf } from '#core';
 
 import { type Body, needed, record, rest, text, wrong } from '../../../bodies.ts';
-import { priorityOf } from '../../../claude-form.ts';
+import { priorityOf, refusalOf } from '../../../claude-form.ts';
 import type { Dialect } from './dialect.ts';
 
 const WORDS = { allow: 'ALLOW', ask: 'REQUIRE_APPROVAL', deny: 'DENY' } as const;
@@ -42,7 +42,7 @@ export const neutral: Dialect = {
     processing_time_ms: Math.round(tookMs * 1000) / 1000,
     error: null,
     security_decision: decision === null ? null : WORDS[decision],
-    blocked_reason: decision === 'deny' || decision === 'ask' ? reason : null,
+    blocked_reason: decision === 'deny' || decision === 'ask' ? refusalOf({ reason }) : null,
     event_id: eventId,
     risk_level: risk ?? null,
     ...(updatedInput === undefined ? {} : { updated_input: updatedInput }),
@@ -51,7 +51,7 @@ export const neutral: Dialect = {
     ...(stop === undefined ? {} : { stop_reason: stop }),
   }),
   // For scripts that ask: `trotline-hook --dialect neutral || exit`.
-  blocksByExit: ({ decision }) => decision === 'deny' || decision === 'ask',
+  blocksByExit: ({ decision, stop }) => decision === 'deny' || decision === 'ask' || stop !== undefined,
   asksItself: () => false,
   patienceMs: 600_000,
 };
