@@ -79,6 +79,7 @@
       "type": "executable",
       "sources": [
         "src/trotline_hook.cc",
+        "src/hook_address.cc",
         "src/hook_answer.cc",
         "src/hook_calls.cc",
         "src/hook_json.cc",

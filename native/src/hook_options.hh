@@ -2,10 +2,16 @@
 
 #include <cstdint>
 
+#include "hook_address.hh"
+
 namespace trotline::hook {
 
 struct Options {
-  const char* socket = nullptr;
+  Address address;
+  /** As it was written, for messages. */
+  const char* where = nullptr;
+  /** File with what proves who asks, where the sidecar asks for it; null: none. */
+  const char* tokenFile = nullptr;
   /** Null: the sidecar tells it by the event. */
   const char* dialect = nullptr;
   /** What happens when there is no answer. */

@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,7 +23,9 @@ namespace {
 
 /** Of the event, what the sidecar takes by default (`maxBody`); pages that are not needed cost nothing. */
 constexpr size_t kMaxEvent = 8 * 1024 * 1024;
-constexpr size_t kMaxRequestHead = 512;
+/** Projected tokens have one to two kilobytes. */
+constexpr size_t kMaxToken = 16 * 1024;
+constexpr size_t kMaxRequestHead = 512 + kMaxToken;
 /** Of what is said to people. */
 constexpr size_t kMaxLine = 2000;
 /** Every runtime stops for it. */
@@ -70,8 +71,9 @@ size_t readEvent() {
   return size;
 }
 
-int connectTo(const char* path) {
-  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+int connectTo(const Options& options) {
+  const auto* const address = reinterpret_cast<const sockaddr*>(&options.address.storage);
+  int fd = ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd >= 0 && fd <= STDERR_FILENO) {
     // Started with a closed stream: nothing that is said may go to the sidecar.
     const int closed = fd;
@@ -79,14 +81,38 @@ int connectTo(const char* path) {
     ::close(closed);
   }
   if (fd < 0) failFor("socket");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, path);
-  const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
-  if (persist(fd, 0, [&] { return ::connect(fd, generic, sizeof address); }) < 0) {
-    fail("no sidecar at %s: %s", path, errno == ETIMEDOUT ? "it takes no connection within --timeout" : std::strerror(errno));
+  const auto connected = [&] {
+    const int result = ::connect(fd, address, options.address.size);
+    if (result == 0 || errno == EISCONN) return 0;
+    // A signal came in between: it goes on without us.
+    if (errno == EALREADY) errno = EAGAIN;
+    return -1;
+  };
+  if (persist(fd, POLLOUT, connected) < 0) {
+    fail("no sidecar at %s: %s", options.where, errno == ETIMEDOUT ? "it takes no connection within --timeout" : std::strerror(errno));
   }
   return fd;
+}
+
+/** "" without one. A line break at its end is none of it. */
+std::string_view readToken(const char* path) {
+  static char token[kMaxToken + 1];
+  if (path == nullptr) return "";
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) fail("the token in %s: %s", path, std::strerror(errno));
+  size_t size = 0;
+  for (ssize_t got = 1; got > 0 && size < sizeof token; size += static_cast<size_t>(got)) {
+    got = persist(fd, POLLIN, [&] { return ::read(fd, token + size, sizeof token - size); });
+    if (got < 0) fail("the token in %s: %s", path, std::strerror(errno));
+  }
+  ::close(fd);
+  std::string_view text(token, size);
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+  if (text.empty() || text.size() > kMaxToken) fail("the token in %s has %zu bytes, expected 1 to %zu", path, text.size(), kMaxToken);
+  for (const char letter : text) {
+    if (letter <= ' ' || letter > '~') fail("the token in %s is no token: one line without spaces was expected", path);
+  }
+  return text;
 }
 
 /** The head is written right before the event, so that both go at once. */
@@ -94,12 +120,14 @@ std::string_view composeRequest(const Options& options, size_t size) {
   char head[kMaxRequestHead];
   const int64_t left = leftMillis();
   const char* const named = options.dialect == nullptr ? "" : "&dialect=";
+  const auto token = readToken(options.tokenFile);
   const int length = std::snprintf(
       head, sizeof head,
       "POST /v1/hooks?timeout=%lld.%03lld%s%s HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\n"
-      "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+      "Content-Length: %zu\r\nConnection: close\r\n%s%.*s%s\r\n",
       static_cast<long long>(left / 1000), static_cast<long long>(left % 1000), named,
-      options.dialect == nullptr ? "" : options.dialect, size);
+      options.dialect == nullptr ? "" : options.dialect, size,
+      token.empty() ? "" : "Authorization: Bearer ", static_cast<int>(token.size()), token.data(), token.empty() ? "" : "\r\n");
   char* const start = event - length;
   std::memcpy(start, head, static_cast<size_t>(length));
   return {start, static_cast<size_t>(length) + size};
@@ -201,7 +229,7 @@ int main(int, char** argv) {
   isClosed = options.closed;
   startDeadline(options.timeoutMillis);
   const size_t size = readEvent();
-  const int fd = connectTo(options.socket);
+  const int fd = connectTo(options);
   sendAll(fd, composeRequest(options, size));
   relay(receive(fd));
 }

@@ -345,12 +345,18 @@ describe('the streams of the client', () => {
 
 describe('the options of the client', () => {
   it.each<[readonly string[], Readonly<Record<string, string>>, string]>([
-    [['--sokcet', 'x'], {}, 'unknown option "--sokcet", expected trotline-hook [--socket PATH]'],
+    [['--sokcet', 'x'], {}, 'unknown option "--sokcet", expected trotline-hook [--socket PATH | --address IP:PORT]'],
     [['run'], {}, 'unknown argument "run", expected trotline-hook'],
     [['--socket'], {}, '--socket has no value, expected trotline-hook'],
     [['--socket', ''], {}, 'socket "", expected a path of 1 to 107 bytes'],
     [['--socket', `/${'x'.repeat(200)}`], {}, 'expected a path of 1 to 107 bytes'],
     [['--dialect', 'cluade'], {}, '--dialect "cluade", expected claude-code, kagent, gemini-cli or neutral'],
+    [[], { TROTLINE_DIALECT: 'cluade' }, 'TROTLINE_DIALECT "cluade", expected claude-code'],
+    [['--address', 'localhost:1'], {}, 'address "localhost:1", expected 10.0.0.1:7412 or [fd00::1]:7412'],
+    [['--address', '10.0.0.1:0'], {}, 'address "10.0.0.1:0", expected'],
+    [['--address', '[::1:7'], {}, 'address "[::1:7", expected'],
+    [['--address', `${'1'.repeat(300)}:7`], {}, 'expected 10.0.0.1:7412 or [fd00::1]:7412'],
+    [['--address', '10.0.0.1:7', '--socket', '/x'], {}, '--socket and --address, expected one of them'],
     [['--on-failure', 'maybe'], {}, '--on-failure "maybe", expected open or closed'],
     [[], { TROTLINE_ON_FAILURE: 'maybe' }, 'TROTLINE_ON_FAILURE "maybe", expected open or closed'],
     [['--timeout', '5 sec'], {}, '--timeout "5 sec", expected 1ms to 24 hours, like 500ms, 10s, 2m or milliseconds'],
