@@ -3,6 +3,7 @@ import { type CompileCel, loadCel } from './cel/index.ts';
 import { AppError, errorText, type Issue } from './errors.ts';
 import { defaultDedup, EventHookSpec, type HookForm } from './event-hook.ts';
 import { compileCondition, type Condition, FIELDS, FilterError } from './filter/index.ts';
+import { imageProblem } from './image-reference.ts';
 import { didYouMean } from './nearest.ts';
 import { deepFreeze, isObject } from './pointer.ts';
 import { checkConfig, type ObjectSchema } from './schema.ts';
@@ -86,7 +87,7 @@ const SHELL_FORMS: ReadonlySet<HookForm> = new Set(['nlmon', 'claude-code']);
 
 /** What the script action's schema cannot say, for it serves these documents too. `./` is the document's folder. */
 function checkProgram(
-  { command, script }: { command?: unknown; script?: unknown },
+  { command, script, ref }: { command?: unknown; script?: unknown; ref?: unknown },
   path: string,
   issues: Placed[],
 ): void {
@@ -96,13 +97,16 @@ function checkProgram(
   } else if (command === undefined) {
     issues.push({ path: `${path}/command`, message: 'is required' });
   }
+  const problem = typeof ref === 'string' ? imageProblem(ref) : null;
+  if (problem !== null) issues.push({ path: `${path}/ref`, message: problem });
   const program = listOf(command)[0];
-  if (typeof program !== 'string' || /^\.?\//.test(program)) return;
+  if (typeof program !== 'string' || (ref === undefined ? /^\.?\// : /^\//).test(program)) return;
   const message = `${JSON.stringify(program)} is no place of a program`;
   issues.push({
     path: `${path}/command/0`,
     message,
-    expected: 'an absolute path, or ./ and a path beside the document',
+    expected:
+      ref === undefined ? 'an absolute path, or ./ and a path beside the document' : 'an absolute path in the image',
   });
 }
 

@@ -81,6 +81,15 @@ export {
 } from './filter/index.ts';
 export { type CheckedSpec, checkHookSpec, type Vocabulary, withCel } from './hook-check.ts';
 export { type ReadHooks, readHookFile, type RefusedHook, refuseDuplicates } from './hook-documents.ts';
+export {
+  imageProblem,
+  type ImageReference,
+  imageRepository,
+  imageText,
+  isImageBelow,
+  isImagePrefix,
+  parseImage,
+} from './image-reference.ts';
 export { eventHookJsonSchema } from './json-schema.ts';
 export { type Handover, Lease, LEASE_NAME, type LeaseApi } from './lease.ts';
 export { linesOf } from './lines.ts';

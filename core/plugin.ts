@@ -152,6 +152,12 @@ export interface ActionContext {
   readonly fetch: ContextFetch;
   /** Runs a program in the host's spawner under the node policy; aborting kills its whole tree. */
   readonly run: (program: Program, signal: AbortSignal) => Promise<Ended>;
+  /**
+   * The absolute folder of an OCI image, pulled and unpacked under the node policy; it stays until the action has stopped. Asked
+   * for in `start`, so that no event waits for a registry. Rejects with POLICY_REFUSED, or with PEER_UNAVAILABLE while it is being
+   * pulled or cannot be: the hook is started again when that changes. Missing: this host has none.
+   */
+  readonly bundle?: (ref: string) => Promise<string>;
 }
 
 /** Characters that an attempt may remember. */

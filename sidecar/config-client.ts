@@ -58,8 +58,7 @@ export class ConfigClient implements Component {
         onOpen: (send) => {
           send(this.#hello());
           // A control plane that was restarted learns what became of the set that is held and so not sent again.
-          const { version, fates } = options.held();
-          if (version !== '') this.#answer({ version, nonce: '' }, ApplyState.APPLY_STATE_APPLIED, fates);
+          this.tell();
         },
         onMessage: ({ hookSet }) => {
           if (!hookSet) return;
@@ -76,6 +75,12 @@ export class ConfigClient implements Component {
   start(): Promise<void> {
     this.#link.start();
     return Promise.resolve();
+  }
+
+  /** Says what became of the set that is held, unasked. */
+  tell(): void {
+    const { version, fates } = this.#options.held();
+    if (version !== '') this.#answer({ version, nonce: '' }, ApplyState.APPLY_STATE_APPLIED, fates);
   }
 
   /** Nothing changes any more. */

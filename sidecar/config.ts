@@ -21,6 +21,20 @@ export const SidecarOptions = Type.Object(
     upHooks: Type.Optional(
       Type.String({ pattern: '^/', description: 'Hook directory of `trotline up`, whose scripts may run.' }),
     ),
+    upImages: Type.Optional(
+      Type.String({
+        description: 'Registries and repositories, with commas between, whose images `trotline up` may run.',
+      }),
+    ),
+    bundles: Type.Optional(
+      Type.String({ pattern: '^/', description: 'Folder of unpacked images. Default: bundles in the data folder.' }),
+    ),
+    registryCredentials: Type.Optional(
+      Type.String({ pattern: '^/', description: "docker's config.json with the credentials of registries." }),
+    ),
+    registryCa: Type.Optional(
+      Type.String({ pattern: '^/', description: 'PEM file of authorities of registries, beside the well-known ones.' }),
+    ),
     probes: Type.Optional(
       Type.String({
         pattern: LISTEN_ADDRESS,
@@ -68,7 +82,11 @@ export const USAGE = `Usage: trotline sidecar --control-plane ADDRESS --data DIR
   --node NAME              name of this node (default: NODE_NAME, or the host's name)
   --policy FILE            what hooks may do on this node (default: no programs, open internet only)
   --sources FILE           what the sources hear on this node (default: all, as documented)
+  --bundles DIR            where images of hooks are unpacked (default: bundles in the data folder)
+  --registry-credentials FILE, --registry-ca FILE
+                           docker's config.json, and a PEM file of authorities, for the registries of images
   --up-hooks DIR           the policy of \`trotline up\`: programs in DIR, shell text, every destination
+  --up-images LIST         and images of these registries or repositories, with commas between
   --probes ADDRESS         host:port of /healthz, /readyz and /metrics (default: none)
   --journal-sync MODE      none, or full: durable also against power loss (default: none)
 
@@ -91,6 +109,10 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     'policy',
     'sources',
     'up-hooks',
+    'up-images',
+    'bundles',
+    'registry-credentials',
+    'registry-ca',
     'probes',
     'journal-sync',
   ]);
@@ -104,6 +126,10 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     policy,
     sources,
     'up-hooks': upHooks,
+    'up-images': upImages,
+    bundles,
+    'registry-credentials': registryCredentials,
+    'registry-ca': registryCa,
     probes,
     'journal-sync': journalSync,
   } = values;
@@ -119,6 +145,10 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     policy: policy && resolve(policy),
     sources: sources && resolve(sources),
     upHooks: upHooks && resolve(upHooks),
+    upImages,
+    bundles: bundles && resolve(bundles),
+    registryCredentials: registryCredentials && resolve(registryCredentials),
+    registryCa: registryCa && resolve(registryCa),
     probes,
     journalSync,
     ...fromEnvironment(env),

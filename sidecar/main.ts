@@ -6,7 +6,7 @@ import { actions, sources } from '#plugins';
 
 import { readArguments, type SidecarOptions, USAGE } from './config.ts';
 import { sidecarId } from './identity.ts';
-import { policyForUp, readPolicy, DEFAULT_POLICY } from './policy.ts';
+import { DEFAULT_POLICY, imagesOf, policyForUp, readPolicy } from './policy.ts';
 import { createSidecar } from './sidecar.ts';
 import { readSourceConfigs } from './source-configs.ts';
 
@@ -38,7 +38,11 @@ async function main(options: SidecarOptions | null): Promise<void> {
   const up =
     options.upHooks === undefined
       ? DEFAULT_POLICY
-      : policyForUp({ hooksDirectory: options.upHooks, user: userInfo().username });
+      : policyForUp({
+          hooksDirectory: options.upHooks,
+          user: userInfo().username,
+          images: imagesOf(options.upImages),
+        });
   const policy = options.policy === undefined ? up : await readPolicy(options.policy);
   const sourceConfigs = options.sources === undefined ? undefined : await readSourceConfigs(options.sources, sources);
   const telemetry = await startTelemetry('trotline-sidecar', process.env);

@@ -1,7 +1,7 @@
 /** What this node allows whatever the control plane says: the policy file, set at deployment (design section 8). */
 import { resolve } from 'node:path';
 
-import { checkConfig, Choice, ConfigError, type Issue, Type } from '#core';
+import { AppError, checkConfig, Choice, ConfigError, Duration, isImagePrefix, type Issue, Type } from '#core';
 
 import { onlyDocument, readConfigFile } from './config-file.ts';
 import { isDestination } from './destinations.ts';
@@ -44,6 +44,35 @@ export const NodePolicyFile = Type.Object(
       },
       { ...closed, default: {}, description: 'Where the webhook action may connect to.' },
     ),
+    bundles: Type.Object(
+      {
+        allow: Type.Array(Type.String(), {
+          default: [],
+          description:
+            'Registries, or repositories and what is below them, whose images hooks may run: `ghcr.io/acme`.',
+        }),
+        digestOnly: Type.Boolean({
+          default: false,
+          description:
+            'Whether an image has to be named by its digest: a tag is what the registry says at the first pull.',
+        }),
+        insecure: Type.Array(Type.String({ minLength: 1 }), {
+          default: [],
+          description: 'Registries, `host` or `host:port`, that are spoken to without TLS. Loopback may always be.',
+        }),
+        unusedFor: Duration({
+          default: '30d',
+          minimum: '1h',
+          description: 'An image that no hook used for so long is removed.',
+        }),
+        maxBytes: Type.Integer({
+          default: 2 ** 31,
+          minimum: 2 ** 20,
+          description: 'Beyond this the images that were used least are removed, but for those of running hooks.',
+        }),
+      },
+      { ...closed, default: {}, description: 'OCI images whose programs the script action may run.' },
+    ),
   },
   closed,
 );
@@ -59,6 +88,13 @@ export interface NodePolicy {
     readonly writable: 'refuse' | 'warn';
   };
   readonly webhook: { readonly allow: readonly string[] };
+  readonly bundles: {
+    readonly allow: readonly string[];
+    readonly digestOnly: boolean;
+    readonly insecure: readonly string[];
+    readonly unusedFor: number;
+    readonly maxBytes: number;
+  };
 }
 
 /** Without a file: every built-in action, no program, and webhooks to the open internet alone. */
@@ -73,28 +109,40 @@ export async function readPolicy(path: string): Promise<NodePolicy> {
 export function parsePolicy(text: string, file: string): NodePolicy {
   const document = onlyDocument(text, file);
   const { value, issues } = checkConfig(NodePolicyFile, document.value);
-  const all = [...issues, ...destinationIssues(value?.webhook.allow ?? [])];
+  const all = [...issues, ...destinationIssues(value?.webhook.allow ?? []), ...imageIssues(value?.bundles.allow ?? [])];
   if (value === null || all.length > 0)
     throw new ConfigError(
       file,
       all.map((issue) => document.place(issue)),
     );
-  return { actions: value.actions ?? null, script: value.script, webhook: value.webhook };
+  const { actions = null, script, webhook, bundles } = value;
+  return { actions, script, webhook, bundles };
 }
 
 export interface PolicyForUpOptions {
   readonly hooksDirectory: string;
   /** The calling user's name. */
   readonly user: string;
+  /** As `bundles.allow`. */
+  readonly images?: readonly string[];
 }
 
 /** The policy of `trotline up`: one person's machine, whose hooks are that person's own (design section 8). */
-export function policyForUp({ hooksDirectory, user }: PolicyForUpOptions): NodePolicy {
+export function policyForUp({ hooksDirectory, user, images = [] }: PolicyForUpOptions): NodePolicy {
   return {
     actions: null,
     script: { directories: [resolve(hooksDirectory)], users: [user], shell: true, writable: 'warn' },
     webhook: { allow: ['0.0.0.0/0', '::/0'] },
+    bundles: { ...DEFAULT_POLICY.bundles, allow: images },
   };
+}
+
+/** `ghcr.io/acme,registry.example.com` as `bundles.allow`. Throws USAGE. */
+export function imagesOf(list = ''): string[] {
+  const images = list.split(',').filter((entry) => entry !== '');
+  const wrong = images.find((entry) => !isImagePrefix(entry));
+  if (wrong === undefined) return images;
+  throw new AppError('USAGE', `${JSON.stringify(wrong)} is no registry and no repository, expected like ghcr.io/acme`);
 }
 
 /** Whether hooks may use this type of action here; `builtins` are the types that came with the sidecar. */
@@ -107,5 +155,13 @@ function destinationIssues(allow: readonly string[]): Issue[] {
     if (isDestination(entry)) return [];
     const message = `${JSON.stringify(entry)} is no destination`;
     return [{ path: `/webhook/allow/${index}`, message, expected: 'a CIDR, an address or a host name' }];
+  });
+}
+
+function imageIssues(allow: readonly string[]): Issue[] {
+  return allow.flatMap((entry, index) => {
+    if (isImagePrefix(entry)) return [];
+    const message = `${JSON.stringify(entry)} is no registry and no repository`;
+    return [{ path: `/bundles/allow/${index}`, message, expected: 'like ghcr.io or ghcr.io/acme, with its registry' }];
   });
 }

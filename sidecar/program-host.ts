@@ -15,6 +15,8 @@ export interface ProgramHostOptions {
   readonly lockFile: string | null;
   readonly policy: NodePolicy;
   readonly log: Log;
+  /** As in `CheckScriptOptions`. */
+  readonly inBundle?: (real: string) => boolean;
   /** Default: those below the sidecar's own. */
   readonly cgroups?: Cgroups;
   /** Default: the native spawner. */
@@ -103,7 +105,8 @@ export class ProgramHost implements Component {
     const known = this.#verdicts.get(key);
     if (known) return known;
     if (this.#verdicts.size === 0) setTimeout(() => this.#verdicts.clear(), VERDICT_MS).unref();
-    const verdict = checkScript(this.#options.policy, program);
+    const { policy, inBundle } = this.#options;
+    const verdict = checkScript(policy, program, inBundle ? { inBundle } : {});
     this.#verdicts.set(key, verdict);
     return verdict;
   }

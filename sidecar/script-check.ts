@@ -21,6 +21,8 @@ export interface CheckScriptOptions {
   /** The sidecar's own user; besides root the only one who may own a program or a folder above it. */
   readonly uid?: number;
   readonly files?: ScriptFiles;
+  /** Whether a path is in an image that the policy allows and a hook uses. */
+  readonly inBundle?: (real: string) => boolean;
 }
 
 const GROUP_OR_WORLD_WRITABLE = 0o022;
@@ -29,7 +31,7 @@ const STICKY = 0o1000;
 
 /** Asked before each run: files change. Takes a few system calls for each folder above the program. */
 export function checkScript(policy: NodePolicy, program: Program, options: CheckScriptOptions = {}): ScriptVerdict {
-  const { uid = process.getuid?.() ?? 0, files = { realpath: realpathSync, stat: statSync } } = options;
+  const { uid = process.getuid?.() ?? 0, files = { realpath: realpathSync, stat: statSync }, inBundle = no } = options;
   const { script } = policy;
   if (program.user !== null && !script.users.includes(program.user)) return refused(`user ${program.user}`);
   if (program.shell) return script.shell ? { allowed: true, path: null, warnings: [] } : refused('shell text');
@@ -39,7 +41,7 @@ export function checkScript(policy: NodePolicy, program: Program, options: Check
   try {
     const real = files.realpath(path);
     const named = real === path ? path : `${path} (${real})`;
-    if (!script.directories.some((directory) => isBelow(real, directory, files))) {
+    if (!inBundle(real) && !script.directories.some((directory) => isBelow(real, directory, files))) {
       return refused(`${named}: ${outside(script.directories)}`);
     }
     const writable = writers(real, uid, files).map((problem) => `${named}: ${problem}`);
@@ -49,6 +51,8 @@ export function checkScript(policy: NodePolicy, program: Program, options: Check
     return refused(`${path} cannot be checked: ${errorText(error)}`);
   }
 }
+
+const no = (): boolean => false;
 
 function refused(what: string): ScriptVerdict {
   return { allowed: false, reason: `the node's policy refuses ${what}` };

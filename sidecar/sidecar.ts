@@ -22,12 +22,13 @@ import { type Plugin, PluginKind } from '#proto';
 
 import { type BootClock, createBootClock } from './boottime.ts';
 import { ApprovalClient } from './approvals.ts';
+import { Bundles } from './bundles/bundles.ts';
 import { type Channel, createChannel } from './channel.ts';
 import { ClaimClient } from './claims/claim-client.ts';
 import { Claims } from './claims/claims.ts';
 import { NodeClaims } from './claims/node-claims.ts';
 import { ClusterKeys } from './cluster-keys.ts';
-import { ConfigClient } from './config-client.ts';
+import { ConfigClient, type HookFate } from './config-client.ts';
 import type { SidecarOptions } from './config.ts';
 import { DataLock } from './data-lock.ts';
 import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts';
@@ -75,7 +76,7 @@ export interface Sidecar {
 
 /** Builds the parts and gives their order to the supervisor; no logic of its own. */
 export function createSidecar(parts: SidecarParts): Sidecar {
-  const { options, sidecarId, policy, clock, log } = parts;
+  const { options, sidecarId, clock, log } = parts;
   const channel = createChannel(options);
   const bootClock = createBootClock();
   const journal = openJournal(parts, bootClock);
@@ -106,13 +107,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   const verdicts = new Verdicts({ hooks, mode: options.verdicts, clock, log });
   const pipeline = new Pipeline({ node: options.node, journal, hooks, verdicts, clock, bootClock, log });
   const loops = new Loops(pipeline, clock, log);
-  const fetch = createGuardedFetch(policy);
-  const programs = new ProgramHost({
-    lockFile: join(options.data, 'spawner.lock'),
-    policy,
-    log,
-  });
-  const loader = loading(parts, hooks, programs, fetch);
+  const actionHosts = hostingActions(parts, () => void reload());
+  const loader = loading(parts, hooks, actionHosts);
   hosts.push(...hosting(parts, pipeline, { askPeople: approvals.ask, clusterKeys: keys.get }));
 
   const lastGood = new LastGoodFile({ path: join(options.data, 'hooks.json'), vocabulary, clock, log });
@@ -132,11 +128,13 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   supervisor.add('approvals', approvals);
   supervisor.add('keys', keys);
   supervisor.add('reports', reporter);
-  supervisor.add('programs', programs);
-  supervisor.add('fetch', { stop: () => fetch.close() });
+  supervisor.add('programs', actionHosts.programs);
+  supervisor.add('fetch', { stop: () => actionHosts.fetch.close() });
+  supervisor.add('bundles', actionHosts.bundles);
   supervisor.add('hooks', recovering(hooks, loader, journal, options, log));
   supervisor.add('last good', lastGood);
-  supervisor.add('config', configuring(parts, channel, loader, lastGood));
+  const { client: config, reload } = configuring(parts, channel, loader, lastGood);
+  supervisor.add('config', config);
   for (const host of hosts) supervisor.add('source', host);
   return {
     start: async () => {
@@ -209,14 +207,29 @@ function probing({ options, log }: SidecarParts, answers: Pick<ProbesOptions, 'n
   return options.probes === undefined ? null : new Probes({ listen: options.probes, ...answers, log });
 }
 
-function loading(parts: SidecarParts, set: HookSet, programs: ProgramHost, fetch: GuardedFetch): HookLoader {
+/** What actions have of the host. */
+interface ActionHosts {
+  readonly programs: ProgramHost;
+  readonly fetch: GuardedFetch;
+  readonly bundles: Bundles;
+}
+
+function hostingActions({ options, policy, clock, log }: SidecarParts, onChange: () => void): ActionHosts {
+  const { data, bundles: folder = join(data, 'bundles'), registryCredentials, registryCa } = options;
+  const settings = { credentials: registryCredentials ?? null, ca: registryCa ?? null };
+  const bundles = new Bundles({ folder, policy, settings, clock, log, onChange });
+  const programs = new ProgramHost({ lockFile: join(data, 'spawner.lock'), policy, log, inBundle: bundles.has });
+  return { programs, fetch: createGuardedFetch(policy), bundles };
+}
+
+function loading(parts: SidecarParts, set: HookSet, hosts: ActionHosts): HookLoader {
   const { actions, policy, log } = parts;
   const types = actions.map(({ type }) => type);
   return new HookLoader({
     set,
     actions: new Map(actions.map((definition) => [definition.type, definition])),
     allowed: (type) => allowsAction(policy, type, types),
-    context: actionContext(parts, programs, fetch),
+    context: actionContext(parts, hosts),
     log,
   });
 }
@@ -282,9 +295,16 @@ function recovering(
   };
 }
 
-function configuring(parts: SidecarParts, channel: Channel, loader: HookLoader, lastGood: LastGoodFile): Component {
+interface Configuring {
+  readonly client: ConfigClient;
+  /** Tries hooks again that failed for want of an image. */
+  readonly reload: () => Promise<void>;
+}
+
+function configuring(parts: SidecarParts, channel: Channel, loader: HookLoader, lastGood: LastGoodFile): Configuring {
   const { options, sidecarId, version, clock, log } = parts;
-  return new ConfigClient({
+  const isWhole = (fates: readonly HookFate[]): boolean => fates.every(({ failure }) => failure === null);
+  const client = new ConfigClient({
     channel,
     sidecarId,
     node: options.node,
@@ -296,19 +316,30 @@ function configuring(parts: SidecarParts, channel: Channel, loader: HookLoader, 
     runs: (id) => loader.runs(id),
     apply: async (pushed, hooks, refused) => {
       const fates = await loader.apply(pushed, hooks, refused);
-      const whole = fates.every(({ failure }) => failure === null);
-      await lastGood.keep({ version: whole ? pushed : '', hooks: loader.running });
+      await lastGood.keep({ version: isWhole(fates) ? pushed : '', hooks: loader.running });
       return fates;
     },
   });
+  const reload = async (): Promise<void> => {
+    try {
+      const fates = await loader.reload();
+      if (!fates) return;
+      if (isWhole(fates)) await lastGood.keep({ version: loader.held.version, hooks: loader.running });
+      client.tell();
+    } catch (error) {
+      log.error({ error: errorText(error) }, 'failed hooks not tried again');
+    }
+  };
+  return { client, reload };
 }
 
-function actionContext({ clock, log }: SidecarParts, programs: ProgramHost, { fetch }: GuardedFetch) {
-  return (hook: Hook, type: string): ActionContext => ({
+function actionContext({ clock, log }: SidecarParts, { programs, fetch: { fetch }, bundles }: ActionHosts) {
+  return (hook: Hook, type: string, until: AbortSignal): ActionContext => ({
     clock,
     log: log.child({ hook: hookId(hook), action: type }),
     fetch,
     run: programs.run,
+    bundle: (ref) => bundles.use(ref, until),
   });
 }
 

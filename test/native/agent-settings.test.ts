@@ -129,7 +129,7 @@ describe('the settings in docs/agents.md', () => {
   it('give kagent its verdicts by the environment alone', async () => {
     const { node, port, tokenFile } = await listeningNode();
     await using _ = node;
-    const agent: unknown = parse(blocks('kagent', 'yml')[0] ?? '');
+    const agent: unknown = parse(blocks('kagent', 'yaml')[0] ?? '');
     const { hooks, declarative } = (agent as KagentAgent).spec;
     expect(hooks.map(({ event }) => event)).toEqual(['PreToolUse', 'PostToolUse']);
     const given = Object.fromEntries(declarative.deployment.env.map(({ name, value }) => [name, value ?? '']));

@@ -15,6 +15,14 @@ export const config = Type.Object(
         description: 'Program (absolute path) and arguments; no shell in between.',
       }),
     ),
+    ref: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1024,
+        description:
+          'OCI image that the program is a file of: `ghcr.io/acme/hooks@sha256:…`. The node has to allow it.',
+      }),
+    ),
     script: Type.Optional(
       Type.String({
         minLength: 1,

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 
 import type { AttemptRecord, EventDraft, SourceContext } from '#core';
-import type { NodePolicy } from '#sidecar';
+import { DEFAULT_POLICY, type NodePolicy } from '#sidecar';
 
 import type { EventSummary, HookStats } from '../../../control-plane/store/types.ts';
 import { script } from '../../../plugins/actions/script/index.ts';
@@ -141,9 +141,8 @@ export async function startScripts(setUp: (folder: string) => Stage): Promise<Sc
     sources: [manualSource((context) => void (source = context))],
     actions: [script],
     policy: {
-      actions: null,
+      ...DEFAULT_POLICY,
       script: { directories: [folder, '/bin'], users: [], shell: true, writable: 'refuse', ...policy },
-      webhook: { allow: [] },
     },
   }).catch(async (error: unknown) => {
     await rm(folder, { recursive: true });

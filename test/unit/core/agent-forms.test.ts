@@ -1,24 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  compileCondition,
-  type Hook,
-  type ObjectSchema,
-  readHookFile,
-  type ReadHooks,
-  Type,
-  type Vocabulary,
-} from '#core';
+import { compileCondition, type Hook, readHookFile, type ReadHooks } from '#core';
 import { vocabulary as builtin } from '#plugins/schemas';
 
 import { eventWith } from './filter/kit.ts';
-
-/** As the action has it, so far as the form uses it. */
-const script: ObjectSchema = Type.Object(
-  { ref: Type.String(), command: Type.Array(Type.String()), protocol: Type.String() },
-  { additionalProperties: false },
-);
-const withImages: Vocabulary = { ...builtin, actions: new Map([...builtin.actions, ['script', script]]) };
 
 const summaries = ({ refused }: ReadHooks) =>
   refused.flatMap(({ issues }) => issues.map(({ line, path, message }) => `${line} ${path}: ${message}`));
@@ -48,7 +33,7 @@ spec:
       type: claude-command
       command: /audit
 `;
-  const read = (text: string) => readHookFile(text, 'agent.yaml', withImages);
+  const read = (text: string) => readHookFile(text, 'agent.yaml', builtin);
   const listOf = (...entries: readonly object[]) =>
     JSON.stringify(
       { apiVersion: 'kagent.dev/v1alpha2', kind: 'Agent', metadata: { name: 'coder' }, spec: { hooks: entries } },
@@ -70,7 +55,7 @@ spec:
       ['agents', 'coder.PreToolUse', 'kagent', 9],
       ['agents', 'coder.SessionEnd', 'kagent', 14],
     ]);
-    expect(configs(result)).toEqual([
+    expect(configs(result)).toMatchObject([
       { ref: 'ghcr.io/org/security-hooks:v1.0', command: ['/scripts/check.sh'], protocol: 'claude-command' },
       { ref: 'ghcr.io/org/audit:v2', command: ['/audit'], protocol: 'claude-command' },
     ]);

@@ -16,6 +16,8 @@ import {
 } from '../../../sidecar/policy.ts';
 import { checkScript, type ScriptFiles } from '../../../sidecar/script-check.ts';
 
+const NO_IMAGES = { allow: [], digestOnly: false, insecure: [], unusedFor: 30 * 86_400_000, maxBytes: 2 ** 31 };
+
 function issuesOf(text: string) {
   try {
     parsePolicy(text, 'policy.yaml');
@@ -38,6 +40,7 @@ describe('the policy file', () => {
       actions: null,
       script: { directories: [], users: [], shell: false, writable: 'refuse' },
       webhook: { allow: [] },
+      bundles: NO_IMAGES,
     });
   });
 
@@ -48,6 +51,7 @@ describe('the policy file', () => {
       actions: ['webhook'],
       script: { directories: ['/opt/hooks'], users: ['nobody'], shell: false, writable: 'refuse' },
       webhook: { allow: [] },
+      bundles: NO_IMAGES,
     });
   });
 
