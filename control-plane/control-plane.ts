@@ -4,7 +4,6 @@ import { mkdir } from 'node:fs/promises';
 import { type Clock, type Component, type Log, Probes, Supervisor, systemClock, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
-import { AgentEvents } from './agent-events.ts';
 import { createApprovalService } from './approval-service.ts';
 import { Approvals } from './approvals.ts';
 import { createClaimService } from './claims.ts';
@@ -17,7 +16,6 @@ import { SidecarRegistry } from './config/sidecar-registry.ts';
 import { createGroupService } from './groups.ts';
 import { HttpApi } from './http/api.ts';
 import { createReportService } from './reports.ts';
-import { HookHealth, thresholdIn } from './hook-health.ts';
 import { createKeyService } from './key-service.ts';
 import { kubernetesPeople } from './identity/people.ts';
 import { networkOf } from './identity/network-options.ts';
@@ -30,7 +28,13 @@ import { KubernetesSecrets } from './kubernetes/secrets.ts';
 import { StatusWriter } from './kubernetes/status-writer.ts';
 import { Metrics } from './metrics.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';
-import { createStore } from './store/index.ts';
+import { createStore, type Store } from './store/index.ts';
+import { HookHealth } from './stream/health.ts';
+import { openRedis } from './stream/redis-port.ts';
+import { RedisStreams } from './stream/redis-streams.ts';
+import { type StreamSettings, streamSettings } from './stream/settings.ts';
+import { AgentFeed } from './stream/feed.ts';
+import { HookSockets } from './stream/sockets.ts';
 
 export interface ControlPlaneOptions {
   readonly config: ControlPlaneConfig;
@@ -77,13 +81,12 @@ export function createControlPlane({
   });
   const sidecars = new SidecarRegistry(clock);
   const approvals = new Approvals(store);
-  const agentEvents = new AgentEvents();
-  const hookHealth = new HookHealth(clock, thresholdIn(env));
-  agentEvents.subscribe((event) => hookHealth.heard(event));
+  const { feed, sockets, redis } = feeding(streamSettings(env), store, clock, log);
   const incidents = new Incidents(hooks, clock);
   const activeEvents = resources ? (file: string) => incidents.active(file).length : null;
   // Without probes nobody reads them.
-  const metrics = config.probes === undefined ? null : new Metrics({ hooks, sidecars, activeEvents });
+  const metrics =
+    config.probes === undefined ? null : new Metrics({ hooks, sidecars, activeEvents, agents: () => feed.families() });
   const leadership =
     config.lease === undefined
       ? null
@@ -101,15 +104,13 @@ export function createControlPlane({
         onHealth: (id, health) => sidecars.reported(id, health),
         onStored: (batch, sidecarId) => {
           metrics?.stored(batch, sidecarId);
-          agentEvents.stored(batch);
-          hookHealth.stored(batch);
           if (resources) incidents.stored(batch);
         },
       }),
     ],
     log,
   });
-  const parts = { hooks, sidecars, store, approvals, agentEvents, hookHealth, vocabulary: words, clock, log };
+  const parts = { hooks, sidecars, store, approvals, sockets, feed, redis, vocabulary: words, clock, log };
   const api = new HttpApi({
     ...parts,
     listen: config.api,
@@ -133,6 +134,7 @@ export function createControlPlane({
   if (leadership) supervisor.add('lease', leadership);
   supervisor.add('data', folder(config.data));
   supervisor.add('store', store);
+  supervisor.add('agents', feed);
   for (const { name, origin } of origins) supervisor.add(name, origin);
   if (secrets) supervisor.add('secrets', secrets);
   supervisor.add('hooks', hooks);
@@ -145,6 +147,25 @@ export function createControlPlane({
     );
   supervisor.add('readiness', { start: async () => void (started = true), drain: async () => void (started = false) });
   return { supervisor, hooks, sidecars, api, server, probes };
+}
+
+/** What happens to agents' events beside the history. */
+function feeding(settings: StreamSettings, store: Store, clock: Clock, log: Log) {
+  const sockets = new HookSockets(clock, log);
+  const health = new HookHealth(clock, settings.thresholdMs);
+  const { redis: address } = settings;
+  const redis =
+    address === null
+      ? null
+      : new RedisStreams({
+          open: (events) => openRedis(address.url, events),
+          ttlSeconds: address.ttlSeconds,
+          clock,
+          log,
+        });
+  const feed = new AgentFeed({ settings, sockets, redis, health, summarise: () => store.summarise(), clock, log });
+  store.onNews((news) => feed.hear(news));
+  return { feed, sockets, redis };
 }
 
 /** The directory first: what the administrator wrote there keeps its name. */

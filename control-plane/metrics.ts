@@ -25,6 +25,8 @@ export interface MetricsParts {
   readonly sidecars: Pick<SidecarRegistry, 'list'>;
   /** Active events of each of khook's Hooks, by the place of its document; null: they are not followed. */
   readonly activeEvents: ((file: string) => number) | null;
+  /** What is counted of agents. */
+  readonly agents: () => readonly MetricFamily[];
 }
 
 export class Metrics {
@@ -55,6 +57,7 @@ export class Metrics {
 
   text(): string {
     return metricText([
+      ...this.#parts.agents(),
       counter('trotline_events_total', 'Events that a hook wanted, once each, by type.', this.#events.samples),
       counter('trotline_outcomes_total', 'Outcomes of hooks.', this.#outcomes.samples),
       counter('trotline_attempts_total', 'Attempts of actions, by their result.', this.#attempts.samples),

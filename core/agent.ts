@@ -1,5 +1,6 @@
 /** Agent lifecycle events: one form for every runtime (spec khook section 10, leanvibe B1). */
 import type { Attributes, EventDraft } from './event.ts';
+import { objectOf } from './pointer.ts';
 
 /** What runtimes tell of, by the name that most of them use; others are heard, too, as themselves. */
 export const AGENT_EVENTS = [
@@ -203,12 +204,19 @@ function attributesOf(call: AgentCall): Attributes {
     'agent.url': given(urlOf(call)),
     'agent.input': call.tool === '' ? undefined : JSON.stringify(call.input),
     'agent.response': call.response === undefined ? undefined : textOrJson(call.response),
+    'agent.success': successOf(call),
     'agent.truncated': call.truncated ? true : undefined,
     'agent.pod': given(peer.pod),
     'agent.pod_uid': given(peer.podUid),
     'agent.uid': peer.uid ?? undefined,
     'agent.pid': peer.pid ?? undefined,
   };
+}
+
+/** What the runtime or the tool says of how it went; undefined: nothing. */
+function successOf({ more, response }: AgentCall): boolean | undefined {
+  const said = more.success ?? objectOf(response).success;
+  return typeof said === 'boolean' ? said : undefined;
 }
 
 function given(text: string): string | undefined {

@@ -15,6 +15,19 @@ export {
   SESSION_EXPIRED,
   urlOf,
 } from './agent.ts';
+export {
+  aggregate,
+  type Aggregated,
+  type AggregatedEvent,
+  type Aggregation,
+  AggregationRule,
+  type Aggregations,
+  aggregationsOf,
+  isAggregated,
+  isSuccess,
+  type ToolCount,
+  toolCounts,
+} from './aggregate.ts';
 export { parseArguments } from './arguments.ts';
 export {
   type AddressedAnswer,
@@ -26,6 +39,7 @@ export {
   LEASE_MS,
   REJECTED_WINDOW_MS,
 } from './claim.ts';
+export { BATCH_SIZE, BATCH_WAIT_MS, Batcher, type BatcherOptions } from './batcher.ts';
 export { type CompileCel, loadCel } from './cel/index.ts';
 export { abortReason, type Clock, sleepOn, systemClock } from './clock.ts';
 export { whenAborted } from './when-aborted.ts';

@@ -34,7 +34,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   ],
   '@marcbachmann/cel-js': ['core/cel'],
   re2js: ['core/filter/pattern.ts'],
-  ws: ['control-plane/http/hook-stream.ts'],
+  ws: ['control-plane/stream/sockets.ts'],
   jose: ['plugins/sources/agent/tokens.ts'],
   unbash: ['plugins/actions/guard/shell'],
   yaml: ['core', 'control-plane/cli'],

@@ -34,6 +34,7 @@ interface FilterOptions {
 }
 
 interface ListOptions extends FilterOptions, DataOption, OutputOption, WatchOption {
+  readonly session?: string;
   readonly since?: string;
   readonly until?: string;
   readonly limit: string;
@@ -64,6 +65,7 @@ function filterQuery({ type, hook, node, outcome }: FilterOptions): Query {
 function addList(events: Command, context: Context): void {
   const list = addFilters(events.command('list').description('events that hooks took, newest first'));
   list
+    .option('--session <id>', 'only events of this session of an agent')
     .option('--since <time>', 'from this time on: 10m ago, or an ISO time')
     .option('--until <time>', 'up to this time');
   list.option('-n, --limit <count>', 'at most so many', '100').addOption(outputOption()).addOption(watchOption());
@@ -83,7 +85,12 @@ function addList(events: Command, context: Context): void {
     times();
     const client = await openClient(options, context);
     const rows = (): Promise<EventSummary[]> =>
-      client.get<EventSummary[]>('/v1/events', { ...filterQuery(options), ...times(), limit });
+      client.get<EventSummary[]>('/v1/events', {
+        ...filterQuery(options),
+        ...times(),
+        session: options.session,
+        limit,
+      });
     await printList(EVENTS, rows, options, context);
   });
 }

@@ -1,6 +1,8 @@
 /** How results look: tables for people, arrays of flat objects for programs. Text of events and documents is data. */
 import { Scalar, stringify } from 'yaml';
 
+import { harmless, STEERING } from '../http/json.ts';
+
 /** Where a command writes; tests bring their own. */
 export interface Terminal {
   /** Results. */
@@ -153,22 +155,12 @@ export function renderList<R>(
 
 export function renderData(data: unknown, format: 'json' | 'yaml'): string {
   // In YAML a text with such characters is written in double quotes, where JSON's escapes mean the same.
-  return format === 'json' ? `${jsonText(data, 2)}\n` : escaped(stringify(data, yamlText));
+  return format === 'json' ? `${jsonText(data, 2)}\n` : harmless(stringify(data, yamlText));
 }
 
 /** JSON that controls no terminal: what it may leave raw, 8-bit controls and bidirectional marks, is escaped too. */
 export function jsonText(data: unknown, indent = 0): string {
-  return escaped(JSON.stringify(data, null, indent));
-}
-
-const STEERING = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-function escaped(text: string): string {
-  return text.replaceAll(STEERING, (found) =>
-    Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
-      '',
-    ),
-  );
+  return harmless(JSON.stringify(data, null, indent));
 }
 
 /** Such texts in double quotes, all others as they are. */

@@ -11,6 +11,7 @@ import { fieldsCommand } from './fields.ts';
 import { hooksCommand } from './hooks.ts';
 import { ledgerCommand } from './ledger.ts';
 import { jsonText } from './output.ts';
+import { sessionsCommand } from './sessions.ts';
 import { sidecarsCommand } from './sidecars.ts';
 import { upCommand } from './up.ts';
 
@@ -52,13 +53,22 @@ function wantsJson(argv: readonly string[]): boolean {
   );
 }
 
+const COMMANDS = [
+  hooksCommand,
+  eventsCommand,
+  approvalsCommand,
+  sessionsCommand,
+  sidecarsCommand,
+  ledgerCommand,
+  fieldsCommand,
+];
+
 function program(context: Context): Command {
   const { terminal } = context;
   const root = new Command('trotline').description('One control plane, a light sidecar on every node, many hooks.');
   root.version(VERSION, '-V, --version', 'print the version').helpCommand(false);
   root.addCommand(upCommand(context));
-  for (const command of [hooksCommand, eventsCommand, approvalsCommand, sidecarsCommand, ledgerCommand, fieldsCommand])
-    root.addCommand(command(context));
+  for (const command of COMMANDS) root.addCommand(command(context));
   // These three are programs of their own (trotline.mjs); here they are only named.
   root.command('control-plane').description('run a control plane alone; see its --help');
   root.command('sidecar').description('run a sidecar alone; see its --help');

@@ -1,9 +1,8 @@
 /** Who may use the HTTP API: programs of this machine that can read the token file, and in a cluster people by their Kubernetes token. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import { dirname } from 'node:path';
-
-import type { FastifyRequest } from 'fastify';
 
 import { AppError, objectOf, oneLine, textOf } from '#core';
 
@@ -38,9 +37,12 @@ export interface AccessOptions {
 }
 
 /** A request as it is judged: `params` are those of its route. */
-export type Asked = Pick<FastifyRequest, 'method' | 'headers' | 'params'> & {
+export interface Asked {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly params: unknown;
   readonly routeOptions: { readonly url?: string | undefined };
-};
+}
 
 /** Who asks; `person` is the name that the API server gave, null for programs of this machine. */
 export type Access =
@@ -49,6 +51,8 @@ export type Access =
 
 /** Judges a request before its body is read. Throws PEER_UNAVAILABLE when the API server has to be asked and cannot. */
 export async function accessOf(request: Asked, { token, people }: AccessOptions): Promise<Access> {
+  if (!isLoopbackHost(request.headers.host)) return FOREIGN;
+  if (OPEN.has(request.routeOptions.url ?? '')) return { status: 200, person: null };
   const given = bearerOf(request.headers.authorization);
   // The time it takes says nothing about the token.
   if (timingSafeEqual(sha256(given), sha256(token))) return { status: 200, person: null };
@@ -74,6 +78,10 @@ function needText({ verb, namespace, name }: Need): string {
   const where = namespace === '' ? 'of all namespaces' : `"${oneLine(`${namespace}/${name}`, 512)}"`;
   return `${verb} eventhooks.trotline.dev ${where}; a role with the verb ${verb} is needed`;
 }
+
+const FOREIGN: Access = { status: 403, message: 'the Host header names another machine' };
+/** Routes that tell nothing but how the control plane fares. */
+const OPEN: ReadonlySet<string> = new Set(['/healthz', '/health/hooks']);
 
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();

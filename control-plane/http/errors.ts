@@ -41,6 +41,10 @@ export function errorAnswer(thrown: unknown, log: Log): { readonly status: numbe
   return { status, body: { error: { code: 'INTERNAL', message: 'internal error, see the log of the control plane' } } };
 }
 
+export function refusalBody(message: string): ErrorBody {
+  return { error: { code: 'POLICY_REFUSED', message } };
+}
+
 /** Without what only the placing of an issue in a document needs. */
 function plain(issue: Issue): Issue {
   const { atKey: _, ...rest } = issue;

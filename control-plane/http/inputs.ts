@@ -72,6 +72,7 @@ const filters = {
 export const EventsQuery = Type.Object(
   {
     ...filters,
+    session: Type.Optional(text('Session of an agent.')),
     sinceMs: time('Milliseconds since the epoch.'),
     untilMs: time('Milliseconds since the epoch.'),
     limit: Type.Integer({ default: 100, minimum: 1, maximum: 10_000, description: 'At most so many, the newest.' }),
@@ -87,6 +88,28 @@ export const ApprovalsQuery = Type.Object(
   {
     state: Choice([...APPROVAL_STATES, 'all'], { default: 'pending', description: 'Only those.' }),
     limit: Type.Integer({ default: 100, minimum: 1, maximum: 10_000, description: 'At most so many, the newest.' }),
+  },
+  closed,
+);
+
+export const SessionsQuery = Type.Object(
+  { limit: Type.Integer({ default: 100, minimum: 1, maximum: 10_000, description: 'At most so many, the newest.' }) },
+  closed,
+);
+
+const session = Type.String({ minLength: 1, maxLength: 4096, description: 'Session of an agent.' });
+
+export const SessionQuery = Type.Object({ session }, closed);
+
+export const ForgetBody = Type.Object(
+  { session, who: Type.Optional(text('Who does it, where no token says so.')) },
+  closed,
+);
+
+export const StageBody = Type.Object(
+  {
+    enabled: Type.Boolean({ description: 'Whether events go through it.' }),
+    who: Type.Optional(text('Who does it, where no token says so.')),
   },
   closed,
 );

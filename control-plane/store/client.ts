@@ -2,10 +2,10 @@
 import { AppError, errorText, type Log, type ReportBatch } from '#core';
 
 import { type Channel, openChannel, type Unasked } from './channel.ts';
-import type { ReaderCalls, WriterCalls } from './messages.ts';
+import type { ReaderCalls, Stored, WriterCalls } from './messages.ts';
 import { createPending } from './pending.ts';
 import { DEFAULT_RETENTION, type Retention } from './retention.ts';
-import type { ClaimResponseOf, EventSummary, Store } from './types.ts';
+import type { ClaimResponseOf, EventSummary, News, Store } from './types.ts';
 
 export interface StoreOptions {
   /** The database's file; its folder is made when missing. Beside it: `-wal`, `-shm` and `.lock`. */
@@ -22,6 +22,7 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
   let reader: Channel<ReaderCalls> | null = null;
   let onAnswers: (responses: readonly ClaimResponseOf[]) => void = () => undefined;
   let onReset: () => void = () => undefined;
+  let onNews: (news: News) => void = () => undefined;
 
   const write = (): Channel<WriterCalls> => opened(writer);
   const read = (): Channel<ReaderCalls> => opened(reader);
@@ -41,8 +42,20 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
       for (const listener of tails) listener(pending.merge(summary));
     }
   };
+  const tellNews = ({ events, outcomes }: ReportBatch, { newEvents, newOutcomes }: Stored): void => {
+    const chosen = new Set(newEvents);
+    try {
+      onNews({
+        events: events.filter((_, index) => chosen.has(index)),
+        outcomes: newOutcomes === 0 ? [] : outcomes.slice(-newOutcomes),
+      });
+    } catch (error) {
+      log.error({ error: errorText(error) }, 'news could not be told');
+    }
+  };
 
   return {
+    ...callsOf(write, read),
     async start() {
       const options = { path, retention: { ...DEFAULT_RETENTION, ...retention } };
       writer = await openChannel<WriterCalls>('worker', options, unasked);
@@ -65,21 +78,13 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
     onClaimsReset(listener) {
       onReset = listener;
     },
-    // As short as `claim`, so that the answers of both arrive in the order of the store.
-    forgetWaiters: async (holder) => write().call('forgetWaiters', holder),
-    join: async (joining) => write().call('join', joining),
-    members: async (key) => write().call('members', key),
-    async endIncident(key, windowMs) {
-      await write().call('endIncident', { key, windowMs });
-    },
     async report(sidecarId, node, batch) {
       const stored = await write().call('report', { sidecarId, node, batch });
       pending.update(batch);
+      tellNews(batch, stored);
       tell(batch).catch((error: unknown) => log.error({ error: errorText(error) }, 'tail failed'));
-      return stored;
+      return stored.sequence;
     },
-    resumeReports: async (sidecarId, node, acknowledged) =>
-      write().call('resumeReports', { sidecarId, node, acknowledged }),
     async events(query) {
       const summaries = await read().call('events', { ...query, alsoIds: pending.idsOf(query) });
       return summaries.map((summary) => pending.merge(summary));
@@ -92,6 +97,24 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
       tails.add(listener);
       return () => void tails.delete(listener);
     },
+    onNews(listener) {
+      onNews = listener;
+    },
+  };
+}
+
+/** Everything that is one call of a thread. */
+function callsOf(write: () => Channel<WriterCalls>, read: () => Channel<ReaderCalls>) {
+  return {
+    // As short as `claim`, so that the answers of both arrive in the order of the store.
+    forgetWaiters: async (holder) => write().call('forgetWaiters', holder),
+    join: async (joining) => write().call('join', joining),
+    members: async (key) => write().call('members', key),
+    async endIncident(key, windowMs) {
+      await write().call('endIncident', { key, windowMs });
+    },
+    resumeReports: async (sidecarId, node, acknowledged) =>
+      write().call('resumeReports', { sidecarId, node, acknowledged }),
     stats: async () => read().call('stats', null),
     resetStats: async (hook, who) => write().call('resetStats', { hook, who }),
     ledger: async () => read().call('ledger', null),
@@ -103,7 +126,16 @@ export function createStore({ path, log, retention }: StoreOptions): Store {
     askApproval: async (request) => write().call('askApproval', request),
     settleApproval: async (settling) => write().call('settleApproval', settling),
     approvals: async (query) => read().call('approvals', query),
-  };
+    sessions: async (limit) => read().call('sessions', limit),
+    session: async (session) => read().call('session', session),
+    async summarise() {
+      while (await write().call('summarise', null));
+    },
+    forgetSession: async (forgetting) => write().call('forgetSession', forgetting),
+    async note(record) {
+      await write().call('note', record);
+    },
+  } satisfies Partial<Store>;
 }
 
 function opened<T>(channel: T | null): T {

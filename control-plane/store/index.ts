@@ -11,6 +11,7 @@ export type {
   Joined,
   Joining,
   Members,
+  News,
   NodeLedger,
   Override,
   Store,

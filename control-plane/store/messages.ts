@@ -11,12 +11,15 @@ import type {
   EventDetail,
   EventQuery,
   EventSummary,
+  Forgetting,
+  Forgotten,
   HookStats,
   Joined,
   Joining,
   Members,
   NodeLedger,
   Override,
+  Session,
   Settling,
 } from './types.ts';
 
@@ -34,6 +37,16 @@ export interface ReportRequest {
   readonly sidecarId: string;
   readonly node: string;
   readonly batch: ReportBatch;
+}
+
+/** What became of a report. */
+export interface Stored {
+  /** Up to here everything is stored. */
+  readonly sequence: number;
+  /** Events of the batch, by index, that were not stored before. */
+  readonly newEvents: readonly number[];
+  /** So many outcomes at the end of the batch were not stored before. */
+  readonly newOutcomes: number;
 }
 
 export interface ResumeRequest {
@@ -68,12 +81,16 @@ export interface WriterCalls {
   join: Call<Joining, Joined>;
   members: Call<string, Members>;
   endIncident: Call<{ readonly key: string; readonly windowMs: number }, null>;
-  report: Call<ReportRequest, number>;
+  report: Call<ReportRequest, Stored>;
   resumeReports: Call<ResumeRequest, number>;
   setOverride: Call<OverrideRequest, null>;
   resetStats: Call<StatsResetRequest, HookStats[]>;
   askApproval: Call<ApprovalRequest, Approval>;
   settleApproval: Call<Settling, Approval>;
+  /** True: there is more to count. */
+  summarise: Call<null, boolean>;
+  forgetSession: Call<Forgetting, Forgotten>;
+  note: Call<Omit<AuditRecord, 'id' | 'whenMs'>, null>;
   /** Writes the rest of the write-ahead log back, so that it starts anew. */
   checkpoint: Call<null, null>;
   close: Call<null, null>;
@@ -95,6 +112,8 @@ export interface ReaderCalls {
   overrides: Call<null, Override[]>;
   audit: Call<number, AuditRecord[]>;
   approvals: Call<ApprovalQuery, Approval[]>;
+  sessions: Call<number, Session[]>;
+  session: Call<string, Session | null>;
   close: Call<null, null>;
 }
 

@@ -24,9 +24,12 @@ export function createOverrideWriter(database: DatabaseSync, now: () => number):
 export function createAuditWriter(
   database: DatabaseSync,
   now: () => number,
-): (record: Omit<AuditRecord, 'id' | 'whenMs'>) => void {
+): (record: Omit<AuditRecord, 'id' | 'whenMs'>) => null {
   const note = database.prepare('INSERT INTO audit (when_ms, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)');
-  return ({ who, act, subject, detail }) => void note.run(now(), who, act, subject, detail);
+  return ({ who, act, subject, detail }) => {
+    note.run(now(), who, act, subject, detail);
+    return null;
+  };
 }
 
 export function readOverrides(database: DatabaseSync): Override[] {

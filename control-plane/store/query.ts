@@ -65,7 +65,7 @@ function onlyStart(rows: readonly Row[]): string | null {
   return first && !second ? text(first, 'id') : null;
 }
 
-function conditionsOf({ sinceMs, untilMs, source, type, hook, node, outcome, alsoIds }: StoredQuery) {
+function conditionsOf({ sinceMs, untilMs, source, type, hook, node, outcome, session, alsoIds }: StoredQuery) {
   const parts: string[] = [];
   const values: (string | number)[] = [];
   const add = (part: string, ...given: (string | number)[]): void => {
@@ -78,6 +78,7 @@ function conditionsOf({ sinceMs, untilMs, source, type, hook, node, outcome, als
   if (source !== undefined) add('e.type >= ? AND e.type < ?', `${source}.`, `${source}/`);
   if (type !== undefined) add('e.type = ?', type);
   if (node !== undefined) add('e.node = ?', node);
+  if (session !== undefined) add('e.row IN (SELECT event FROM session_events WHERE session = ?)', session);
   if (hook !== undefined || outcome !== undefined) {
     const ofHook = hook === undefined ? '' : ' AND o.hook = ?';
     const ofOutcome = outcome === undefined ? '' : ' AND o.outcome = ?';

@@ -8,6 +8,7 @@ import { failureOf, type ReaderCalls, type RequestOf } from './messages.ts';
 import { readAudit, readOverrides } from './overrides.ts';
 import { createHistoryReader } from './query.ts';
 import { integer } from './rows.ts';
+import { readSession, readSessions } from './sessions.ts';
 import { readStats } from './stats.ts';
 import { serve } from './thread.ts';
 
@@ -46,6 +47,10 @@ serve(({ path }, say) => {
         return readOverrides(database);
       case 'audit':
         return readAudit(database, request.request);
+      case 'sessions':
+        return readSessions(database, request.request);
+      case 'session':
+        return readSession(database, request.request);
       case 'approvals':
         return readApprovals(database, request.request, Date.now());
       default:

@@ -17,8 +17,16 @@ export const DEFAULT_RETENTION: Retention = { maxAgeMs: 7 * 24 * 3_600_000, maxB
 const SLICE_EVENTS = 200;
 const SLICE_PAGES = 500;
 
-/** Returns what deletes one slice and says whether there is more to do; call it inside a transaction. */
-export function createRetention(database: DatabaseSync, limits: Retention, now: () => number): () => boolean {
+/**
+ * Returns what deletes one slice and says whether there is more to do; call it inside a transaction. `onDeleted`: events of rows up to
+ * this one are gone.
+ */
+export function createRetention(
+  database: DatabaseSync,
+  limits: Retention,
+  now: () => number,
+  onDeleted: (upTo: number) => void,
+): () => boolean {
   const oldest = database.prepare('SELECT max(row) AS row FROM (SELECT row FROM events ORDER BY row LIMIT ?)');
   const oldAmong = database.prepare(
     'SELECT max(row) AS row FROM (SELECT row, stored_ms FROM events ORDER BY row LIMIT ?) WHERE stored_ms < ?',
@@ -33,6 +41,7 @@ export function createRetention(database: DatabaseSync, limits: Retention, now: 
     if (upTo !== null) {
       deleteOutcomes.run(upTo);
       deleteEvents.run(upTo);
+      onDeleted(upTo);
     }
     const free = pragma(database, 'freelist_count');
     if (free > SLICE_PAGES) database.exec(`PRAGMA incremental_vacuum(${SLICE_PAGES})`);

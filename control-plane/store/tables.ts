@@ -66,6 +66,16 @@ const STEPS: readonly string[] = [
      expires_ms REAL NOT NULL, state TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, settled_ms REAL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX approvals_by_time ON approvals (created_ms);`,
+  `CREATE TABLE sessions (
+     session TEXT PRIMARY KEY, agent TEXT NOT NULL, node TEXT NOT NULL, first_ms REAL NOT NULL, last_ms REAL NOT NULL,
+     events INTEGER NOT NULL, refused INTEGER NOT NULL, tools TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX sessions_by_time ON sessions (last_ms);
+   CREATE TABLE session_events (
+     session TEXT NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (session, event)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX session_events_by_event ON session_events (event);
+   CREATE TABLE forgotten (id TEXT PRIMARY KEY, at_ms REAL NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Brings the schema to this program's version. Refuses a file of a newer program and a database that is not a store. */

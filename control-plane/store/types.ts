@@ -1,5 +1,5 @@
 /** What the control plane keeps and what can be asked of it. Times are wall clock, milliseconds since the epoch. */
-import type { AttemptRecord, Component, Ledger, OutcomeRecord, ReportBatch, TrotlineEvent } from '#core';
+import type { AttemptRecord, Component, Ledger, OutcomeRecord, ReportBatch, ToolCount, TrotlineEvent } from '#core';
 
 /** An encoded `ClaimResponse` and the sidecar that it is for. */
 export interface ClaimResponseOf {
@@ -68,6 +68,8 @@ export interface Store extends Component {
   event(id: string): Promise<EventDetail | null>;
   /** Every stored or pending event and outcome after it was stored, for tails; returns the unsubscribe. */
   subscribe(listener: (summary: EventSummary) => void): () => void;
+  /** Every event and every outcome once, after it was stored for the first time, in the order of the store. One listener. */
+  onNews(listener: (news: News) => void): void;
   stats(): Promise<HookStats[]>;
   /** Forgets the statistics of a hook on every node (null: of all hooks), and returns them. Writes an audit record. */
   resetStats(hook: string | null, who: string): Promise<HookStats[]>;
@@ -82,6 +84,47 @@ export interface Store extends Component {
   settleApproval(settling: Settling): Promise<Approval>;
   /** The oldest first, of the newest. */
   approvals(query: ApprovalQuery): Promise<Approval[]>;
+  /** Counts what agents did and is not counted yet, by session. */
+  summarise(): Promise<void>;
+  /** The one that was heard last first; what was not counted yet is not in them. */
+  sessions(limit: number): Promise<Session[]>;
+  session(session: string): Promise<Session | null>;
+  /** Deletes what is stored of a session: events, outcomes, approvals. Its later events are stored again. Writes an audit record. */
+  forgetSession(forgetting: Forgetting): Promise<Forgotten>;
+  /** Writes an audit record of what is kept elsewhere. */
+  note(record: Omit<AuditRecord, 'id' | 'whenMs'>): Promise<void>;
+}
+
+/** Of one report, what was not stored before. */
+export interface News {
+  readonly events: readonly TrotlineEvent[];
+  readonly outcomes: readonly OutcomeRecord[];
+}
+
+/** What an agent did in one session, in brief (spec leanvibe B4). */
+export interface Session {
+  readonly session: string;
+  /** '' where the runtime does not say. */
+  readonly agent: string;
+  readonly node: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly events: number;
+  /** Calls that were denied. */
+  readonly refused: number;
+  /** Uses of each tool: those that ended, and those that were denied. */
+  readonly tools: Readonly<Record<string, ToolCount>>;
+}
+
+export interface Forgetting {
+  readonly session: string;
+  readonly who: string;
+}
+
+export interface Forgotten {
+  readonly session: string;
+  readonly events: number;
+  readonly approvals: number;
 }
 
 /** From waiting to one of its ends. */
@@ -146,6 +189,8 @@ export interface EventQuery {
   readonly hook?: string;
   readonly node?: string;
   readonly outcome?: string;
+  /** Of an agent. */
+  readonly session?: string;
   /** 1 to 10,000; default 100. */
   readonly limit?: number;
 }

@@ -15,10 +15,12 @@ import {
   type Reply,
   type ReportRequest,
   type RequestOf,
+  type Stored,
   type WriterCalls,
 } from './messages.ts';
-import { createOverrideWriter } from './overrides.ts';
+import { createAuditWriter, createOverrideWriter } from './overrides.ts';
 import { createRetention } from './retention.ts';
+import { createSessions } from './sessions.ts';
 import { createStatsReset, createStatsWriter } from './stats.ts';
 import { serve } from './thread.ts';
 import { createTransactions } from './transaction.ts';
@@ -31,27 +33,29 @@ serve(({ path, retention }, say) => {
   const now = storeClock();
   const claims = createClaimStore(database, now);
   const groups = createGroups(database, now);
-  const history = createHistoryWriter(database, Date.now);
+  const sessions = createSessions(database, Date.now);
+  const history = createHistoryWriter(database, sessions, Date.now);
   const addStats = createStatsWriter(database);
   const resetStats = createStatsReset(database, Date.now);
   const ledger = createLedgerWriter(database, Date.now);
   const approvals = createApprovals(database, now);
   const setOverride = createOverrideWriter(database, Date.now);
+  const note = createAuditWriter(database, Date.now);
   const transactions = createTransactions(database, claims, say);
-  const pruneHistory = createRetention(database, retention, Date.now);
+  const pruneHistory = createRetention(database, retention, Date.now, (upTo) => sessions.deleted(upTo));
   const prune = (): boolean => {
     groups.prune();
-    approvals.prune(retention.maxAgeMs);
+    for (const part of [approvals, sessions]) part.prune(retention.maxAgeMs);
     return pruneHistory();
   };
   const endUpkeep = startUpkeep({ transactions, claims, prune, pruneEveryMs: retention.everyMs, say });
 
-  const report = ({ sidecarId, node, batch }: ReportRequest): number => {
+  const report = ({ sidecarId, node, batch }: ReportRequest): Stored => {
     const outcomes = newOutcomes(batch.outcomes, ledger.storedSequence(sidecarId));
-    history.write(batch, outcomes);
+    const newEvents = history.write(batch, outcomes);
     addStats(node, outcomes);
     ledger.write(sidecarId, node, outcomes, batch.ledger);
-    return ledger.storedSequence(sidecarId);
+    return { sequence: ledger.storedSequence(sidecarId), newEvents, newOutcomes: outcomes.length };
   };
 
   const claim = (id: number, { holder, request }: ClaimCall): Reply => {
@@ -87,6 +91,12 @@ serve(({ path, retention }, say) => {
         return transactions.alone(id, () => approvals.ask(asked.request));
       case 'settleApproval':
         return transactions.alone(id, () => approvals.settle(asked.request));
+      case 'summarise':
+        return transactions.alone(id, () => sessions.summarise());
+      case 'forgetSession':
+        return transactions.alone(id, () => sessions.forget(asked.request));
+      case 'note':
+        return transactions.alone(id, () => note(asked.request));
       case 'resetStats':
         return transactions.alone(id, () => resetStats(asked.request));
       default:

@@ -77,7 +77,7 @@ const ATTRIBUTES: readonly (readonly [prefix: string, setBy: Field['setBy'], typ
   ['agent', 'agent', 'string', 'event dialect session id parent type tool tool_use_id correlation cwd text'],
   ['agent', 'agent', 'string', 'command path url input response pod verdict reason hook risk cause'],
   ['agent', 'agent', 'number', 'priority uid pid decided_us calls unasked'],
-  ['agent', 'agent', 'boolean', 'truncated paired'],
+  ['agent', 'agent', 'boolean', 'truncated paired success asked'],
   ['journal', 'journal', 'number', 'lost'],
   ['journal', 'journal', 'string', 'reason'],
   ['hooks', 'hooks', 'string', 'hook owner event'],

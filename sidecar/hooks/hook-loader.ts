@@ -154,6 +154,9 @@ export class HookLoader {
     const lives: Lifecycle[] = [];
     const actions: ActionInstance[] = [];
     const gone = new AbortController();
+    const drain = async (deadline: AbortSignal): Promise<void> => {
+      await Promise.all(lives.map((life) => life.drain(deadline)));
+    };
     const stop = async (): Promise<void> => {
       await Promise.all(lives.map((life) => life.stop())).finally(() => gone.abort());
     };
@@ -169,7 +172,7 @@ export class HookLoader {
       await stop();
       throw error;
     }
-    return { ...compiled, actions, stop };
+    return { ...compiled, actions, drain, stop };
   }
 
   #action(hook: Hook, type: string, config: unknown, until: AbortSignal): Pick<ActionInstance, 'action' | 'places'> {

@@ -79,7 +79,9 @@ export class HookRunner {
     const abort = (): void => this.#stop.abort(STOPPED);
     if (deadline.aborted) abort();
     deadline.addEventListener('abort', abort, { once: true });
-    await Promise.allSettled(this.#active);
+    // Attempts that wait inside of an action for others need not.
+    const drained = new Set([this.#runtime, ...this.#inUse.keys()]);
+    await Promise.allSettled([...this.#active, ...[...drained].map((runtime) => runtime.drain?.(deadline))]);
     deadline.removeEventListener('abort', abort);
   }
 

@@ -29,6 +29,8 @@ export interface ThreadOptions {
   readonly policy?: NodePolicy;
   readonly sourceConfigs?: ReadonlyMap<string, unknown>;
   readonly sidecar?: Partial<SidecarOptions>;
+  /** Of the control plane. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export class Thread implements AsyncDisposable {
@@ -62,7 +64,7 @@ export class Thread implements AsyncDisposable {
       { data: this.folder, hooks: this.hooksFolder, api: '127.0.0.1:0' },
       'test',
     );
-    this.#controlPlane = createControlPlane({ config, log });
+    this.#controlPlane = createControlPlane({ config, log, env: this.#options.env ?? {} });
     await this.#controlPlane.supervisor.start();
   }
 

@@ -1,4 +1,4 @@
-import { Choice, Duration, Type } from '#core';
+import { AggregationRule, BATCH_SIZE, Choice, Duration, Type } from '#core';
 
 import { Secret } from '../../secrets.ts';
 
@@ -34,6 +34,30 @@ export const config = Type.Object(
         propertyNames: { type: 'string', pattern: `^(?!(?i:${RESERVED})$)[\\w!#$%&'*+.^\`|~-]+$` },
         description: 'Further headers; their values are treated as secrets.',
       },
+    ),
+    batch: Type.Optional(
+      Type.Object(
+        {
+          size: Type.Integer({
+            default: BATCH_SIZE,
+            minimum: 2,
+            maximum: 1000,
+            description: 'Events in one request at most.',
+          }),
+          wait: Duration({
+            default: '1s',
+            minimum: '10ms',
+            maximum: '10s',
+            description: 'How long an event waits for others; priority 1 and 2 wait for none.',
+          }),
+          aggregate: Type.Boolean({
+            default: false,
+            description: 'Uses of tools of one agent and session are told as one, counted; others as `rules` say.',
+          }),
+          rules: Type.Array(AggregationRule, { default: [], description: 'How events of further types become one.' }),
+        },
+        { additionalProperties: false, description: 'Many events in one request: a list of CloudEvents.' },
+      ),
     ),
   },
   { additionalProperties: false },

@@ -174,10 +174,12 @@ export class AgentSource implements Component {
     const deadlineMs = Math.min(this.#config.deadline, patienceMs);
     const inquiry = { call, fact, time, deadlineMs, ...(traceparent === undefined ? {} : { traceparent }) };
     const said = await this.#context.ask(inquiry);
+    const judgedMs = clock.monotonic() - startedAt;
     const verdict = await this.#withPeople(said, call, `agent-${fact}`, { ...asking, since: startedAt });
     const tookMs = clock.monotonic() - startedAt;
     const { paired, bypass, unasked } = seen;
-    const judged = judgedAttributes(verdict, tookMs);
+    // People take their time: how long the hooks took is told apart.
+    const judged = { ...judgedAttributes(verdict, judgedMs), 'agent.asked': said.decision === 'ask' || undefined };
     const drafts = [this.#draft(call, inquiry, { ...judged, 'agent.paired': paired }, verdict)];
     if (bypass !== null) drafts.push(this.#bypassed(call, time, { 'agent.cause': bypass, 'agent.unasked': unasked }));
     this.#emit(drafts);

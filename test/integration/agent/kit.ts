@@ -68,3 +68,14 @@ spec:
   eventTypes: [PreToolUse]
   actions: [{ type: guard }]
 `;
+
+/** Takes every event of every agent to the control plane, and does nothing. */
+export const EVERYTHING = `
+apiVersion: trotline.dev/v1alpha1
+kind: EventHook
+metadata: { name: everything }
+spec:
+  source: agent
+  mode: audit
+  actions: [{ type: guard }]
+`;

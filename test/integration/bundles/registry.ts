@@ -9,7 +9,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 
 import { pack } from 'tar-stream';
 
-import { debianProgram } from '../../kit/debian-package.ts';
+import { debianProgram } from '../../kit/debian.ts';
 
 export const program = debianProgram({
   name: 'docker-registry',

@@ -57,7 +57,7 @@ afterEach(async () => {
 
 function apiOn(listen: string, addressFile: string): HttpApi {
   const own = { listen, tokenFile: join(root, 'token'), addressFile: join(root, addressFile) };
-  return new HttpApi({ ...own, ...apiParts({ hooks, sidecars, store }) });
+  return new HttpApi({ ...own, ...apiParts(store), hooks, sidecars });
 }
 
 type Answer = { readonly status: number; readonly body: ReturnType<typeof JSON.parse> };

@@ -20,7 +20,8 @@ test('a file of the version before is read, and brought to this one', async () =
   await store.stop?.();
   using database = new DatabaseSync(path());
   database.exec('ALTER TABLE sidecars DROP COLUMN missing_until');
-  database.exec('DROP TABLE incidents; DROP TABLE members; DROP TABLE openings; DROP TABLE approvals');
+  database.exec('DROP TABLE incidents; DROP TABLE members; DROP TABLE openings; DROP TABLE approvals;');
+  database.exec('DROP TABLE sessions; DROP TABLE session_events; DROP TABLE forgotten');
   database.exec('ALTER TABLE stats DROP COLUMN timed; DROP TABLE durations; PRAGMA user_version = 2');
   database.close();
   const again = await start();
@@ -68,7 +69,7 @@ describe('a file that cannot be used', () => {
     database.exec('PRAGMA user_version = 99');
     database.close();
     await expect(start()).rejects.toMatchObject({
-      message: expect.stringMatching(/newer program: .*version 99.*up to 5/),
+      message: expect.stringMatching(/newer program: .*version 99.*up to 6/),
     });
   });
 

@@ -2,8 +2,6 @@
 import { AppError, createLog, systemClock, type Vocabulary, withCel } from '#core';
 import { vocabulary } from '#plugins/schemas';
 
-import { AgentEvents } from '../../../control-plane/agent-events.ts';
-import { HookHealth } from '../../../control-plane/hook-health.ts';
 import { Approvals } from '../../../control-plane/approvals.ts';
 import {
   type HookFile,
@@ -19,14 +17,22 @@ import type {
   EventDetail,
   EventQuery,
   EventSummary,
+  Forgetting,
+  Forgotten,
   HookStats,
   Joined,
   Members,
+  News,
   NodeLedger,
   Override,
+  Session,
   Settling,
   Store,
 } from '../../../control-plane/store/types.ts';
+import { AgentFeed, type AgentFeedParts } from '../../../control-plane/stream/feed.ts';
+import { HookHealth } from '../../../control-plane/stream/health.ts';
+import { streamSettings } from '../../../control-plane/stream/settings.ts';
+import { HookSockets } from '../../../control-plane/stream/sockets.ts';
 
 export const silent = createLog('silent');
 export const words: Vocabulary = await withCel(vocabulary);
@@ -102,6 +108,10 @@ export class FakeStore implements Store {
     this.events_.push(event);
     for (const listener of this.#listeners) listener(event);
   }
+  onNews(listener: (news: News) => void): void {
+    this.news = listener;
+  }
+  news: (news: News) => void = () => undefined;
   get listeners(): number {
     return this.#listeners.size;
   }
@@ -141,9 +151,46 @@ export class FakeStore implements Store {
   async approvals({ state }: ApprovalQuery): Promise<Approval[]> {
     return [...this.approvals_.values()].filter((approval) => state === null || approval.state === state);
   }
+  async summarise(): Promise<void> {
+    return undefined;
+  }
+  async sessions(): Promise<Session[]> {
+    return [];
+  }
+  async session(): Promise<Session | null> {
+    return null;
+  }
+  async forgetSession({ session }: Forgetting): Promise<Forgotten> {
+    return { session, events: 0, approvals: 0 };
+  }
+  async note({ who, act, subject, detail }: Omit<AuditRecord, 'id' | 'whenMs'>): Promise<void> {
+    this.audit_.push({ id: this.audit_.length + 1, whenMs: 0, who, act, subject, detail });
+  }
   async audit(limit: number): Promise<AuditRecord[]> {
     return this.audit_.toReversed().slice(0, limit);
   }
+}
+
+/** What an API answers from, beside hooks and sidecars. */
+export function apiParts(store: Store, sockets = new HookSockets(systemClock, silent)) {
+  const feed = feedOf({ sockets, summarise: () => store.summarise() });
+  const parts = { store, approvals: new Approvals(store), sockets, feed, redis: null };
+  return { ...parts, vocabulary: words, clock: systemClock, log: silent };
+}
+
+/** A feed without Redis, with the settings of an empty environment. */
+export function feedOf(parts: Partial<AgentFeedParts> = {}): AgentFeed {
+  const settings = streamSettings({});
+  return new AgentFeed({
+    settings,
+    sockets: new HookSockets(systemClock, silent),
+    redis: null,
+    health: new HookHealth(systemClock, settings.thresholdMs),
+    summarise: async () => undefined,
+    clock: systemClock,
+    log: silent,
+    ...parts,
+  });
 }
 
 /** A link event as the store gives it. */
@@ -171,14 +218,4 @@ export function storedEvent(number: number, over: Partial<EventDetail> = {}): Ev
     },
     ...over,
   };
-}
-
-/** What an HTTP API answers from, beside these. */
-export function apiParts<P extends { readonly store: Store }>(parts: P) {
-  const own = {
-    approvals: new Approvals(parts.store),
-    agentEvents: new AgentEvents(),
-    hookHealth: new HookHealth(systemClock, 50),
-  };
-  return { ...parts, ...own, vocabulary: words, clock: systemClock, log: silent };
 }

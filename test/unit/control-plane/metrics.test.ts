@@ -24,7 +24,7 @@ const HOOKS = [hookOf('Hook', 'doctor'), hookOf('EventHook', 'pager')];
 function metricsOf() {
   const byId = new Map(HOOKS.map((hook) => [hookId(hook), hook]));
   const current = { hooks: HOOKS, byId, refused: [] } as unknown as HookRegistry['current'];
-  return new Metrics({ hooks: { current }, sidecars: { list: () => [] }, activeEvents: () => 2 });
+  return new Metrics({ hooks: { current }, sidecars: { list: () => [] }, activeEvents: () => 2, agents: () => [] });
 }
 
 const attempt = (status: AttemptRecord['status'], durationMs: number): AttemptRecord => ({
