@@ -26,7 +26,7 @@ const HIDDEN =
 const REVERSE =
   /socket|require\(\s*['"]net['"]\s*\)|TCPSocket|fsockopen|net\.(?:connect|Socket|createConnection)|Socket::INET|\/dev\/tcp/;
 const GIVES_SHELL =
-  /dup2|spawn\(\s*['"]\w*sh['"]|pty\.spawn|\/bin\/(?:ba|z|da)?sh|cmd\.exe|spawn\(|exec\(|STDIN->fdopen|open\(STDIN/;
+  /dup2|spawn\(\s*['"]\w*sh['"]|pty\.spawn|\/bin\/(?:ba|z|da)?sh|cmd\.exe|spawn\(|exec\(|popen|proc_open|passthru|system\(|STDIN->fdopen|open\(STDIN/;
 const SENDS =
   /urlopen|requests\.(?:post|put|get)|http\.client|\.request\(|fetch\(|axios|Net::HTTP|socket|smtplib|LWP|curl_exec|file_get_contents\(['"]http|urllib|ftplib|http\.get|https\.get|HTTP::Tiny|->post|\.post\(/;
 const SECRET_IN_CODE =
@@ -165,6 +165,15 @@ function unquoted(found: RegExpExecArray): string {
     .replaceAll(/\$\{[^}]*\}|#\{[^}]*\}/g, HOLE);
 }
 
+/** `d = tempfile.mkdtemp()`, then `rmtree(d)`. */
+function isTemporary(after: string, code: string): boolean {
+  const [, name = ''] = /^\s*([A-Za-z_]\w*)\s*[,)]/.exec(after) ?? [];
+  return (
+    name !== '' &&
+    new RegExp(`\\b${name}\\s*=\\s*(?:await\\s+)?[\\w.]*(?:mkdtemp|mktmpdir|TemporaryDirectory)`).test(code)
+  );
+}
+
 function fileCalls(code: string, from: Invocation, host: Host): void {
   for (const found of code.matchAll(DELETES)) {
     const after = code.slice(found.index + found[0].length);
@@ -178,7 +187,7 @@ function fileCalls(code: string, from: Invocation, host: Host): void {
     ) {
       const [inner] = literalsAt(after.replace(/^[^'"]*/, ''), false);
       deletes(inner?.startsWith('~') === true ? expandedHome(inner, from) : from.scope.home, whole, from, host);
-    } else if (whole)
+    } else if (whole && !isTemporary(after, code))
       host.find(
         'HIGH',
         'delete-unknown',

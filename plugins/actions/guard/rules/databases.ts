@@ -97,7 +97,8 @@ const DESTRUCTIVE_TASKS =
 
 const tasks: Handler = ({ name, args }, host) => {
   const text = args.join(' ');
-  if (DESTRUCTIVE_TASKS.test(text)) host.find('HIGH', 'database', `deletes all of a database: ${name} ${shown(text)}`);
+  if (DESTRUCTIVE_TASKS.test(text) && !/--env[= ]test/.test(text))
+    host.find('HIGH', 'database', `deletes all of a database: ${name} ${shown(text)}`);
   return undefined;
 };
 
@@ -109,6 +110,7 @@ export function runsDestructiveTask(args: readonly string[]): boolean {
 const administer: Handler = ({ name, args }, host) => {
   const text = args.join(' ');
   if (args.some((arg) => arg === '--help' || arg === '--version')) return NAME;
+  if (name === 'dropdb' && /(^|\s)(test_\w+|\w+_(test|tmp|scratch))$/.test(text)) return NAME;
   if (name === 'mysqladmin' && !/\b(drop|shutdown|password|flush-\w+|kill|create user)\b/.test(text)) return NAME;
   if (/^(pg_restore|mongorestore|mysqlimport)$/.test(name) && !/(-c\b|--clean|--drop|--delete)/.test(text)) return NAME;
   if (/^(pg_ctl|pg_ctlcluster)$/.test(name) && !/\bstop\b/.test(text)) return NAME;

@@ -225,6 +225,8 @@ const config: Handler = (from, host) => {
   const text = value.join(' ');
   if (/^core\.(hookspath|fsmonitor)$/i.test(name))
     host.find('HIGH', 'persistence', `git runs what is in ${shown(text)}`);
+  else if (/^core\.(sshcommand|gitproxy|askpass)$/i.test(name) && !/^ssh(\s|$)/.test(text))
+    host.find('HIGH', 'persistence', `git runs ${shown(text)}`);
   else if (/sslverify$/i.test(name) && /^(false|0|no)$/i.test(text))
     host.find('HIGH', 'insecure', 'git does not check any more whom it talks to');
   else if (/^remote\..*\.push$/i.test(name) && text.startsWith('+'))

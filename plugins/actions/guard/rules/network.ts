@@ -323,6 +323,7 @@ const sendsInput: Handler = (from, host) => {
 };
 
 const tunnel: Handler = (from, host) => {
+  if (/^(-v|--version|version|--help|help|config check|update)\b/.test(from.args.join(' '))) return NAME;
   host.find('HIGH', 'tunnel', `${from.name} opens this machine to the network: ${shown(from.args.join(' '))}`);
   return NAME;
 };

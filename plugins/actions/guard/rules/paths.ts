@@ -165,7 +165,7 @@ const PERSISTENT: readonly (readonly [RegExp, string])[] = [
   [/^\/proc\/(sys\/|sysrq-trigger|[^/]+\/(mem|oom_\w+|attr\/))/, 'changes the running kernel'],
   [/^\/sys\//, 'changes the running kernel'],
   [/release_agent$|core_pattern$/, 'leads out of a container'],
-  [/^\/dev\/(tcp|udp)\//, 'is a connection over the network'],
+  [/^\/dev\/(tcp|udp)\/(?!localhost\/|127\.|::1\/)/, 'is a connection over the network'],
   [/^\/etc\//, 'belongs to the system'],
 ];
 

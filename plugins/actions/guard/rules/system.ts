@@ -45,7 +45,9 @@ const IMPORTANT =
 const killByName: Handler = ({ name, args }, host) => {
   const parsed = parseOptions(args, { valued: ['u', 'U', 's', 'g', 'P', 't', 'signal', 'euid', 'user'] });
   if (onlyAsks(args) || parsed.has('l', 'list')) return NAME;
-  const target = parsed.operands.find((operand) => !/^-?\d+$|^-?SIG/.test(operand)) ?? '';
+  const targets = parsed.operands.filter((operand) => !/^-?\d+$|^-?SIG/.test(operand));
+  const [target = ''] = targets;
+  const important = targets.find((each) => IMPORTANT.test(each.replace(/^\^|\$$/g, '')));
   if (name === 'killall5' || (target === '' && parsed.operands.length > 0))
     host.find('CRITICAL', 'kill-all', `${name} ends every process`);
   if (parsed.has('u', 'U', 'user', 'euid') && target === '')
@@ -55,8 +57,7 @@ const killByName: Handler = ({ name, args }, host) => {
       `${name} ends everything of a user`,
     );
   else if (/^\.\*?$/.test(target)) host.find('CRITICAL', 'kill-all', `${name} ends every process`);
-  else if (IMPORTANT.test(target.replace(/^\^|\$$/g, '')))
-    host.find('HIGH', 'kill-service', `${name} ends ${shown(target)}`);
+  else if (important !== undefined) host.find('HIGH', 'kill-service', `${name} ends ${shown(important)}`);
   else if (target.includes(HOLE)) host.find('MEDIUM', 'kill-service', `${name} ends what cannot be seen here`);
   return '';
 };
@@ -232,8 +233,16 @@ export const system: Handlers = {
     'timedatectl hostnamectl localectl',
     except(/^(status|show|list|$)/, 'MEDIUM', 'system', 'changes this machine'),
   ),
+  ...named('date', except(/^(?!(.*\s)?(-[a-zA-Z]*s\b|--set\b))/, 'HIGH', 'system', 'sets the clock of this machine')),
+  ...named(
+    'hwclock',
+    except(/^(-r|--show|--get|--verbose|--help|--version|$)/, 'HIGH', 'system', 'sets the clock of this machine'),
+  ),
   ...named('capsh', always('HIGH', 'leave-sandbox', 'changes what a program may do')),
   ...named('setcap', always('CRITICAL', 'setuid', 'gives a program rights of the system')),
   ...named('gcore reptyr', always('HIGH', 'memory', 'reads the memory of another program')),
-  ...named('tcpdump tshark', except(/-r\s|--help|--version/, 'MEDIUM', 'listen', 'reads what goes over the network')),
+  ...named(
+    'tcpdump tshark',
+    except(/-r\s|-i lo\b|--help|--version|-D\b/, 'MEDIUM', 'listen', 'reads what goes over the network'),
+  ),
 };

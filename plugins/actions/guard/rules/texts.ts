@@ -138,7 +138,7 @@ export const texts: Handlers = {
     filter,
   ),
   ...named(
-    'date whoami id hostname uname nproc wc arch tty logname getconf lsb_release uptime sw_vers md5sum sha256sum sha1sum shasum uuidgen stat du df test true false sleep expr bc numfmt cmp',
+    'whoami id hostname uname nproc wc arch tty logname getconf lsb_release uptime sw_vers md5sum sha256sum sha1sum shasum uuidgen stat du df test true false sleep expr bc numfmt cmp',
     word,
   ),
   ...named(

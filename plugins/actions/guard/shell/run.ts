@@ -361,6 +361,8 @@ class Run implements Host {
     const written = this.#written(path, scope);
     if (written !== undefined) return this.#text(written, new Scope(scope), stdin, how);
     for (const { name: variable } of assignments) tellEnvironment(variable, invocation, this);
+    // What a program prints for the shell to complete its words is its own.
+    if (/^completions?$/.test(args[0] ?? '') && /^(bash|zsh|fish)$/.test(args[1] ?? '')) return NAME;
     return this.#options.handlerOf(name)?.(invocation, this) ?? HOLE + marksOf(stdin);
   }
 
