@@ -16,6 +16,7 @@ const PROGRAMS = {
     env: { MALLOC_ARENA_MAX: '2' },
   },
   guard: { source: 'sidecar/guard-main.ts', built: 'dist/sidecar/guard-main.js', flags: [] },
+  bundles: { source: 'sidecar/bundles-main.ts', built: 'dist/sidecar/bundles-main.js', flags: [] },
 };
 const COMMAND_LINE = { source: 'control-plane/cli/main.ts', built: 'dist/control-plane/cli/main.js', flags: [] };
 

@@ -20,6 +20,7 @@ import { vocabulary } from '#plugins/schemas';
 import { run } from '../control-plane/cli/program.ts';
 import { USAGE } from '../control-plane/config.ts';
 import { USAGE as SIDECAR_USAGE } from '../sidecar/config.ts';
+import { USAGE as BUNDLES_USAGE } from '../sidecar/bundles/arguments.ts';
 import { USAGE as GUARD_USAGE } from '../sidecar/guard-check.ts';
 import { NodePolicyFile, parsePolicy } from '../sidecar/policy.ts';
 import { withOptionTable } from './kit/option-table.ts';
@@ -227,6 +228,7 @@ async function helpOf(words: readonly string[]): Promise<string> {
   if (words[0] === 'control-plane') return USAGE;
   if (words[0] === 'sidecar') return SIDECAR_USAGE;
   if (words[0] === 'guard') return GUARD_USAGE;
+  if (words[0] === 'bundles') return BUNDLES_USAGE;
   let said = '';
   const out = (text: string): void => void (said += text);
   const terminal = { out, err: out, width: 100, interactive: false, paint: (_: unknown, text: string) => text };
@@ -263,7 +265,9 @@ async function commandNames(): Promise<string[]> {
   const top = subcommands(await helpOf([]));
   const below = await Promise.all(
     top.map(async (name) => {
-      const names = ['control-plane', 'sidecar', 'guard'].includes(name) ? [] : subcommands(await helpOf([name]));
+      const names = ['control-plane', 'sidecar', 'guard', 'bundles'].includes(name)
+        ? []
+        : subcommands(await helpOf([name]));
       return names.length === 0 ? [name] : names.map((sub) => `${name} ${sub}`);
     }),
   );

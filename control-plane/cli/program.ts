@@ -1,5 +1,5 @@
 /** All commands in one program; `main.ts` runs it, tests run parts of it. */
-import { CommanderError } from 'commander';
+import { CommanderError, Option } from 'commander';
 
 import { AppError, VERSION } from '#core';
 
@@ -67,12 +67,14 @@ function program(context: Context): Command {
   const { terminal } = context;
   const root = new Command('trotline').description('One control plane, a light sidecar on every node, many hooks.');
   root.version(VERSION, '-V, --version', 'print the version').helpCommand(false);
+  root.addHelpOption(new Option('-h, --help', 'this text').hideHelp());
   root.addCommand(upCommand(context));
   for (const command of COMMANDS) root.addCommand(command(context));
-  // These three are programs of their own (trotline.mjs); here they are only named.
+  // These four are programs of their own (trotline.mjs); here they are only named.
   root.command('control-plane').description('run a control plane alone; see its --help');
   root.command('sidecar').description('run a sidecar alone; see its --help');
   root.command('guard').description('judge commands of agents; see its --help');
+  root.command('bundles').description('pull images with programs of hooks; see its --help');
   root.addHelpText('after', '\nExamples:\n  trotline up --hooks deploy/examples/hooks\n  trotline hooks list\n');
   configure(
     root,

@@ -23,6 +23,10 @@ export const CHART_VALUES: Readonly<Record<string, Json>> = {
       annotations: { 'example.com/x': 'y' },
     },
   },
+  'agents of the node': { sidecar: { agents: { enabled: true, socketFolder: '/run/agents', port: 7500 } } },
+  'agents by the socket alone': {
+    sidecar: { agents: { enabled: true, port: 0 }, sources: { agent: { socketMode: '0660' } } },
+  },
   placed: {
     controlPlane: {
       nodeSelector: { pool: 'infra' },

@@ -104,6 +104,7 @@ function functions({ certificates = NO_CERTIFICATES, present = {} }: RenderOptio
       Object.assign({}, ...others.toReversed(), into as object) as Value,
     ternary: (yes: Value, no: Value, choice: Value) => (choice === true ? yes : no),
     int: Number,
+    toString: text,
     gt: (a: Value, b: Value) => Number(a) > Number(b),
     eq: (a: Value, b: Value) => a === b,
     not: (value: Value) => !isTrue(value),

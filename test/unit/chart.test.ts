@@ -119,7 +119,9 @@ describe('the chart', () => {
     const rules = Object.fromEntries(
       roles.map((role) => [
         `${String(role.kind)} ${String(at(role, 'metadata', 'name'))}`,
-        listOf(role.rules).map(({ resources, verbs }) => `${String(resources)}: ${String(verbs)}`),
+        listOf(role.rules).map(
+          ({ resources, nonResourceURLs, verbs }) => `${String(resources ?? nonResourceURLs)}: ${String(verbs)}`,
+        ),
       ]),
     );
     const owners = ['replicasets,deployments,statefulsets,daemonsets: get', 'jobs,cronjobs: get'];
@@ -131,6 +133,7 @@ describe('the chart', () => {
         'hooks/status: patch',
         'events: create',
         'tokenreviews: create',
+        '/.well-known/openid-configuration,/openid/v1/jwks: get',
         'subjectaccessreviews: create',
       ],
       'Role trotline-control-plane': ['pods: get', 'leases: create', 'leases: get,update'],
@@ -153,6 +156,33 @@ describe('the chart', () => {
       'KILL',
     ]);
     expect(at(pod, 'containers', 0, 'command')).toContain('/usr/local/bin/trotline-launcher');
+  });
+
+  it('lets agents of the node ask: at a socket in a folder of it, and at its address with a token', () => {
+    const documents = render({ sidecar: { agents: { enabled: true, socketFolder: '/run/agents' } } });
+    const configs = parseSourceConfigs(textOf(documents, 'trotline-sidecar', 'sources.yaml'), 'sources.yaml', sources);
+    expect(configs.get('agent')).toMatchObject({
+      socket: '/run/trotline-agents/agent.sock',
+      socketMode: '0666',
+      listen: '$(NODE_IP):7412',
+      audience: 'trotline',
+    });
+    const pod = at(named(documents, 'DaemonSet', 'trotline-sidecar'), 'spec', 'template', 'spec');
+    expect(listOf(at(pod, 'volumes'))).toContainEqual({
+      name: 'agents',
+      hostPath: { path: '/run/agents', type: 'DirectoryOrCreate' },
+    });
+    const role = named(documents, 'ClusterRole', 'trotline-control-plane');
+    expect(listOf(role.rules)).toContainEqual({
+      nonResourceURLs: ['/.well-known/openid-configuration', '/openid/v1/jwks'],
+      verbs: ['get'],
+    });
+    const closed = render({
+      sidecar: { agents: { enabled: true, port: 0 }, sources: { agent: { socketMode: '0660' } } },
+    });
+    const own = parseSourceConfigs(textOf(closed, 'trotline-sidecar', 'sources.yaml'), 'sources.yaml', sources);
+    expect(own.get('agent')).toMatchObject({ socketMode: '0660' });
+    expect(own.get('agent')).not.toHaveProperty('listen');
   });
 
   it('hands on what khook called kagent.apiUrl and kagent.userId', () => {

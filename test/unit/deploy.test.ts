@@ -4,19 +4,39 @@ import { globSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 
-import { withCel } from '#core';
+import { imageText, withCel } from '#core';
 import { sources } from '#plugins';
 import { vocabulary } from '#plugins/schemas';
 
 import { NO_HOOK_FILES, readHookFiles } from '../../control-plane/config/hook-files.ts';
 import { readGrants } from '../../control-plane/kubernetes/grants.ts';
+import { readBundleArguments } from '../../sidecar/bundles/arguments.ts';
 import { NodePolicyFile, parsePolicy } from '../../sidecar/policy.ts';
 import { parseSourceConfigs } from '../../sidecar/source-configs.ts';
 
+interface Container {
+  readonly args?: readonly string[];
+  readonly env: readonly object[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
+}
+interface Deployment {
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly Container[];
+        readonly initContainers?: readonly Container[];
+        readonly volumes: readonly { readonly name: string; readonly image?: { readonly reference: string } }[];
+      };
+    };
+  };
+}
+
 const examples = fileURLToPath(new URL('../../deploy/examples/', import.meta.url));
 const files = globSync(`${examples}**/*.{yaml,yml}`).sort();
-const documents = files.filter((file) => !/\/(policy|sources|grants)\.yaml$/.test(file));
+const documents = files.filter((file) => !/\/(policy|sources|grants)\.yaml$|\/kagent-hooks\//.test(file));
+const pods = files.filter((file) => file.includes('/kagent-hooks/'));
 const scripts = globSync(`${examples}**/*.sh`).sort();
 
 const words = await withCel(vocabulary);
@@ -38,6 +58,26 @@ describe('deploy/examples', () => {
         if (program !== undefined) expect(scripts).toContain(program);
       }
     }
+  });
+
+  it.each(pods)('%s mounts images by their digest where kagent looks for hooks', (file) => {
+    const { spec } = (parse(readFileSync(file, 'utf8')) as Deployment).spec.template;
+    const [agent] = spec.containers;
+    expect(agent?.env).toContainEqual({ name: 'KAGENT_HOOKS_FOLDER', value: '/hooks' });
+    expect(agent?.volumeMounts.every(({ mountPath, readOnly }) => mountPath.startsWith('/hooks') && readOnly)).toBe(
+      true,
+    );
+    const volumes = new Set(spec.volumes.map(({ name }) => name));
+    for (const { volumeMounts } of [...spec.containers, ...(spec.initContainers ?? [])])
+      for (const { name } of volumeMounts) expect(volumes).toContain(name);
+    const images = spec.volumes.flatMap(({ image }) => (image ? [image.reference] : []));
+    for (const { args = [] } of spec.initContainers ?? []) {
+      const asked = readBundleArguments(args.slice(1), '/data');
+      if (asked?.verb !== 'pull') throw new Error(`${args.join(' ')} pulls nothing`);
+      expect(asked.to).toBe('/hooks/security-hooks');
+      images.push(imageText(asked.image));
+    }
+    expect(images).toEqual([expect.stringMatching(/^ghcr\.io\/acme\/security-hooks@sha256:/)]);
   });
 
   it.each([...files, ...scripts])('%s says first what it shows', (file) => {

@@ -38,7 +38,8 @@ export const config = Type.Object(
       Type.String({
         pattern: LISTEN_ADDRESS,
         'x-expected': 'host:port',
-        description: 'Address for agents that cannot reach the socket. Every request needs a token. Default: none.',
+        description:
+          'Address for agents that cannot reach the socket; `$(NODE_IP):7412` takes the host from the environment. Every request needs a token. Default: none.',
       }),
     ),
     tokenFile: Type.Optional(

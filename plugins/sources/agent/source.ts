@@ -108,7 +108,7 @@ export class AgentSource implements Component {
     const { tokenFile, audience } = this.#config;
     if (tokenFile === undefined && audience === undefined)
       throw new AppError('CONFIG_INVALID', '`listen` needs `audience` (pods by their token) or `tokenFile` beside it');
-    const { host, port } = listenPlace(address);
+    const { host, port } = listenPlace(inEnvironment(address, process.env));
     const identify = createIdentify(this.#config, this.#context);
     const server = this.#open(({ headers }) => identify(headers.authorization));
     const bound = await listenOn(server, host, port);
@@ -321,6 +321,16 @@ function patience(url: URL, { patienceMs }: Dialect): number {
   const seconds = Number(said);
   if (seconds > 0 && seconds <= 86_400) return seconds * 1000;
   throw new AppError('MESSAGE_INVALID', `timeout is ${JSON.stringify(said)}, expected seconds, more than 0`);
+}
+
+/** `$(NODE_IP):7412`, as Kubernetes writes a variable: pods of every node have the same file. Throws CONFIG_INVALID. */
+export function inEnvironment(address: string, env: NodeJS.ProcessEnv): string {
+  return address.replace(/^\$\((\w+)\)/, (_, name: string) => {
+    const value = env[name] ?? '';
+    if (value === '')
+      throw new AppError('CONFIG_INVALID', `listen is "${address}", but the environment has no ${name}`);
+    return value.includes(':') && !value.startsWith('[') ? `[${value}]` : value;
+  });
 }
 
 /** What `trotline-hook` ends with, and says to the runtime. */
