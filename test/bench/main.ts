@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   kubernetes: () => import('./kubernetes.ts'),
   verdict: () => import('./verdict.ts'),
   guard: () => import('./guard.ts'),
+  sla: () => import('./sla.ts'),
   footprint: () => import('./footprint.ts'),
 };
 
@@ -24,7 +25,7 @@ if (!load) {
 }
 
 const { run } = await load();
-const { metrics, runs, spread } = await run();
+const { metrics, runs, spread, met } = await run();
 if (!args.includes('--json')) {
   for (const [metric, value] of Object.entries(metrics)) {
     const [low, high] = spread[metric] ?? [];
@@ -39,8 +40,8 @@ const machine = {
   kernel: release(),
   node: process.version,
 };
-process.stdout.write(`${JSON.stringify({ bench: name, metrics, runs, spread, machine })}\n`);
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ bench: name, metrics, runs, spread, met, machine })}\n`);
+process.exit(met === false ? 1 : 0);
 
 function rounded(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(4);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -17,6 +18,13 @@ import { eventually } from '../kit/eventually.ts';
 import { answering, CLIENT, ended, http, place, run, serve, start } from './hook-scenarios.ts';
 
 const json = JSON.stringify;
+const SIGALRM_BIT = 1n << 13n;
+
+function caughtBy(pid: number): bigint {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? '0'}`);
+}
+
 const OPEN = /^trotline-hook: .*; not asked, goes on \(--on-failure open\)\n$/;
 const CLOSED = /^trotline-hook: .*; blocked \(--on-failure closed\)\n$/;
 const AFTER = `
@@ -321,6 +329,8 @@ describe('the streams of the client', () => {
       setTimeout(() => socket.end(http('{"a":1}')), 200);
     });
     const child = start(['--socket', node.socket]);
+    // Before it looks after them they would end it, as they end every program.
+    await eventually(() => (caughtBy(child.pid ?? 0) & SIGALRM_BIT) !== 0n);
     const timer = setInterval(() => {
       for (const signal of ['SIGALRM', 'SIGSTOP', 'SIGCONT', 'SIGPIPE'] as const) child.kill(signal);
     }, 2);
