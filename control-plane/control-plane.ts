@@ -70,13 +70,14 @@ export function createControlPlane({
   const files = dataFiles(config.data);
   const store = createStore({ path: files.database, log, retention: { maxAgeMs: config.retention } });
   const kubernetesApi = openOnce(config.kubeconfig);
-  const { origins, resources } = originsOf(config, kubernetesApi, { log, clock });
+  const kagent = kagentSettings(env);
+  const { origins, resources } = originsOf(config, kubernetesApi, { log, clock, kagentUrl: kagent.url });
   const secrets = resources ? new KubernetesSecrets(kubernetesApi, clock, log) : null;
   const hooks = new HookRegistry({
     origins: origins.map(({ origin }) => origin),
     store,
     log,
-    kagent: kagentSettings(env),
+    kagent,
     ...(secrets ? { clusterSecrets: secrets } : {}),
   });
   const sidecars = new SidecarRegistry(clock);
@@ -172,7 +173,7 @@ function feeding(settings: StreamSettings, store: Store, clock: Clock, log: Log)
 function originsOf(
   { hooks, kubernetes, grants }: ControlPlaneConfig,
   kubernetesApi: OpenKubernetesApi,
-  { log, clock }: Timed,
+  { log, clock, kagentUrl }: Timed & { readonly kagentUrl: string },
 ) {
   const directory =
     hooks === undefined
@@ -182,6 +183,7 @@ function originsOf(
   const resources = new HookResources({
     api: kubernetesApi,
     grants: async () => (grants === undefined ? NO_GRANTS : readGrants(grants)),
+    kagentUrl,
     vocabulary: words,
     clock,
     log,

@@ -5,7 +5,7 @@ import { KAGENT_URL, KAGENT_USER } from '#plugins/schemas';
 export interface KagentSettings {
   readonly url: string;
   readonly userId: string;
-  /** Sent as bearer token to that `url` alone; '' none. */
+  /** Sent as bearer token to that `url` alone, and not through a hook's own proxy; '' none. */
   readonly apiKey: string;
 }
 
@@ -22,12 +22,14 @@ export function kagentSettings(env: NodeJS.ProcessEnv): KagentSettings {
 export function withKagent(hook: Hook, settings: KagentSettings): Hook {
   const actions = hook.spec.actions.map((action) => {
     const { type, config } = action;
-    const { kagent, bearer }: { kagent?: unknown; bearer?: unknown } = config;
+    const { kagent, bearer, proxy, tls }: { kagent?: unknown; bearer?: unknown; proxy?: unknown; tls?: unknown } =
+      config;
     if (type !== 'a2a' || !isObject(kagent)) return action;
     const url = kagent.url === KAGENT_URL ? settings.url : kagent.url;
     const userId = kagent.userId === KAGENT_USER ? settings.userId : kagent.userId;
-    const key =
-      bearer === undefined && settings.apiKey !== '' && url === settings.url ? { bearer: settings.apiKey } : {};
+    // A proxy or an authority of the hook's own could read it on the way.
+    const isOurs = url === settings.url && proxy === undefined && tls === undefined;
+    const key = bearer === undefined && settings.apiKey !== '' && isOurs ? { bearer: settings.apiKey } : {};
     return { type, config: { ...config, ...key, kagent: { ...kagent, url, userId } } };
   });
   const changed = JSON.stringify(actions) !== JSON.stringify(hook.spec.actions);

@@ -8,6 +8,12 @@ const NAMESPACED: readonly string[] = ['kubernetes', 'agent'];
 /** Actions that run nothing on a node. */
 const HARMLESS: readonly string[] = ['a2a', 'webhook'];
 
+export interface Allowed {
+  readonly grants: Grants;
+  /** Of this cluster's kagent: behind it are the agents of all namespaces. */
+  readonly kagentUrl: string;
+}
+
 export interface Confined {
   /** What the hook may be; the spec as it was where it may not. */
   readonly spec: unknown;
@@ -19,7 +25,7 @@ export interface Confined {
  * The administrator's hooks are as they are, but for secrets of the control plane's own machine. Any other hears objects and
  * agents of its namespace alone, and runs nothing on a node, except where a grant says so.
  */
-export function confine(kind: string, namespace: string, spec: unknown, grants: Grants): Confined {
+export function confine(kind: string, namespace: string, spec: unknown, { grants, kagentUrl }: Allowed): Confined {
   const issues: Issue[] = [...ownSecrets(spec, '/spec')];
   if (kind === 'Hook') issues.push(...agentsOfHook(namespace, spec, grants));
   if (kind === 'Hook' || namespace === OWN_NAMESPACE || !isObject(spec)) return { spec, issues };
@@ -32,7 +38,7 @@ export function confine(kind: string, namespace: string, spec: unknown, grants: 
       expected: `${NAMESPACED.join(' or ')}, or a grant for namespace ${namespace}`,
     });
   }
-  issues.push(...actionsOf(namespace, spec.actions, grants));
+  issues.push(...actionsOf(namespace, spec.actions, { grants, kagentUrl }));
   return { spec: NAMESPACED.includes(source) ? hearingOwn(namespace, spec) : spec, issues };
 }
 
@@ -50,7 +56,7 @@ function hearingOwn(namespace: string, spec: Readonly<Record<string, unknown>>):
   return { ...spec, condition: `(${condition}) AND ${own}` };
 }
 
-function actionsOf(namespace: string, actions: unknown, grants: Grants): Issue[] {
+function actionsOf(namespace: string, actions: unknown, { grants, kagentUrl }: Allowed): Issue[] {
   if (!Array.isArray(actions)) return [];
   return actions.flatMap((action: unknown, index) => {
     if (!isObject(action) || typeof action.type !== 'string') return [];
@@ -62,11 +68,31 @@ function actionsOf(namespace: string, actions: unknown, grants: Grants): Issue[]
     }
     const config = isObject(action.config) ? action.config : {};
     const kagent = isObject(config.kagent) ? config.kagent : {};
-    return typeof kagent.agent === 'string'
-      ? foreignAgent(namespace, kagent.agent, `${path}/config/kagent/agent`, grants)
-      : [];
+    const agent = typeof kagent.agent === 'string' ? kagent.agent : `${namespace}/`;
+    return [
+      ...foreignAgent(namespace, agent, `${path}/config/kagent/agent`, grants),
+      ...aroundKagent(config, `${path}/config`, kagentUrl),
+      ...(kagent.userId === undefined ? [] : [SPEAKING_FOR(`${path}/config/kagent/userId`)]),
+    ];
   });
 }
+
+/** By its address every agent can be called, whoever's it is. */
+function aroundKagent({ url }: Readonly<Record<string, unknown>>, path: string, kagentUrl: string): Issue[] {
+  if (typeof url !== 'string' || hostOf(url) !== hostOf(kagentUrl)) return [];
+  return [{ path: `${path}/url`, message: "is kagent's own address", expected: 'type a2a with `kagent.agent`' }];
+}
+
+/** Text that is no URL is its own; the schema says what is wrong with it. */
+function hostOf(url: string): string {
+  return (URL.parse(url)?.hostname ?? url).replace(/\.$/, '');
+}
+
+const SPEAKING_FOR = (path: string): Issue => ({
+  path,
+  message: 'is for the namespace trotline: it says whose sessions of kagent these are',
+  expected: "nothing: it is the cluster's",
+});
 
 function agentsOfHook(namespace: string, spec: unknown, grants: Grants): Issue[] {
   const entries = isObject(spec) && Array.isArray(spec.eventConfigurations) ? spec.eventConfigurations : [];

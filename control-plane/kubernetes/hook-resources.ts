@@ -42,6 +42,8 @@ export interface HookResourcesOptions {
   readonly api: OpenKubernetesApi;
   /** Rejects, and with it the start, when the administrator's file is none. */
   readonly grants: () => Promise<Grants>;
+  /** Of this cluster's kagent. */
+  readonly kagentUrl: string;
   readonly vocabulary: Vocabulary;
   readonly clock: Clock;
   readonly log: Log;
@@ -157,7 +159,7 @@ export class HookResources implements Component {
   #document({ kind, apiVersion }: (typeof KINDS)[number], { metadata, spec, status }: Resource) {
     const { name = '', namespace = '', uid = '', generation = 0 } = metadata ?? {};
     const place = `${kind} ${namespace}/${name}`;
-    const confined = confine(kind, namespace, spec, this.#grants);
+    const confined = confine(kind, namespace, spec, { grants: this.#grants, kagentUrl: this.#options.kagentUrl });
     const problem = confined.issues.map(
       ({ path, message, expected }) => `${path}: ${message}, expected ${expected ?? ''}`,
     );

@@ -1,7 +1,7 @@
 /** Questions that wait for a person, and what became of them. */
 import type { DatabaseSync } from 'node:sqlite';
 
-import { AppError } from '#core';
+import { AppError, OWN_NAMESPACE } from '#core';
 
 import { createAuditWriter } from './overrides.ts';
 import { integer, numberOrNull, type Row, text } from './rows.ts';
@@ -11,6 +11,8 @@ import { APPROVAL_STATES, type Approval, type ApprovalQuery, type ApprovalReques
 const OURSELVES = 'trotline';
 /** Questions that may wait at a time; more are refused, and their agents are told no. */
 const MOST_PENDING = 1000;
+/** Of one hook that is not the administrator's: its agents leave room for those of others. */
+const MOST_OF_A_HOOK = 250;
 
 export interface Approvals {
   /** Inside a transaction. Asked again, it is the question as it stands. */
@@ -30,7 +32,7 @@ export function createApprovals(database: DatabaseSync, now: () => number): Appr
   const update = database.prepare('UPDATE approvals SET state = ?, who = ?, why = ?, settled_ms = ? WHERE id = ?');
   const late = database.prepare("SELECT id FROM approvals WHERE state = 'pending' AND expires_ms <= ?");
   const waiting = database.prepare(
-    "SELECT count(*) AS count FROM approvals WHERE state = 'pending' AND expires_ms > ?",
+    "SELECT count(*) AS count, count(*) FILTER (WHERE hook = ?) AS own FROM approvals WHERE state = 'pending' AND expires_ms > ?",
   );
   const forget = database.prepare('DELETE FROM approvals WHERE created_ms < ?');
   const audit = createAuditWriter(database, now);
@@ -51,8 +53,7 @@ export function createApprovals(database: DatabaseSync, now: () => number): Appr
   return {
     ask({ id, hook, node, asked, waitMs }) {
       const at = now();
-      if (!find.get(id) && integer(waiting.get(at) ?? {}, 'count') >= MOST_PENDING)
-        throw new AppError('STATE_ILLEGAL', `${MOST_PENDING} approvals wait already, no more are taken`);
+      if (!find.get(id)) makeSureOfRoom(waiting.get(hook, at) ?? {}, hook);
       insert.run(id, hook, node, JSON.stringify(asked), at, at + waitMs);
       return ofNode(get(id), node);
     },
@@ -68,6 +69,13 @@ export function createApprovals(database: DatabaseSync, now: () => number): Appr
       forget.run(now() - maxAgeMs);
     },
   };
+}
+
+function makeSureOfRoom(row: Row, hook: string): void {
+  if (integer(row, 'count') >= MOST_PENDING)
+    throw new AppError('STATE_ILLEGAL', `${MOST_PENDING} approvals wait already, no more are taken`);
+  if (!hook.startsWith(`${OWN_NAMESPACE}/`) && integer(row, 'own') >= MOST_OF_A_HOOK)
+    throw new AppError('STATE_ILLEGAL', `${MOST_OF_A_HOOK} approvals of ${hook} wait already, no more are taken`);
 }
 
 /** What one node asked is nothing to another. */

@@ -44,3 +44,14 @@ test('no more than a thousand approvals wait at a time', async () => {
   await Promise.all(Array.from({ length: 1000 }, (_, at) => store.askApproval({ ...REQUEST, id: `agent-${at}` })));
   await expect(store.askApproval({ ...REQUEST, id: 'one-more' })).rejects.toMatchObject({ code: 'STATE_ILLEGAL' });
 });
+
+test('the hook of a namespace leaves room for those of others', async () => {
+  const store = await start();
+  const ask = (id: string, hook: string) => store.askApproval({ ...REQUEST, id, hook });
+  await Promise.all(Array.from({ length: 250 }, (_, at) => ask(`agent-${at}`, 'shop/guard')));
+  await expect(ask('one-more', 'shop/guard')).rejects.toMatchObject({
+    message: '250 approvals of shop/guard wait already, no more are taken',
+  });
+  expect(await ask('another', 'bank/guard')).toMatchObject({ state: 'pending' });
+  expect(await ask('agent-0', 'shop/guard')).toMatchObject({ state: 'pending' });
+});

@@ -9,8 +9,10 @@ import { confine } from '../../../../control-plane/kubernetes/authority.ts';
 import { type Grants, grantsOf, NO_GRANTS, readGrants } from '../../../../control-plane/kubernetes/grants.ts';
 
 const spec = (parts: object = {}) => ({ source: 'kubernetes', actions: [{ type: 'webhook', config: {} }], ...parts });
+const kagentUrl = 'http://kagent-controller.kagent.svc.cluster.local:8083';
+const NOTHING = { grants: NO_GRANTS, kagentUrl };
 const problems = (given: unknown, grants: Grants = NO_GRANTS, namespace = 'shop', kind = 'EventHook') =>
-  confine(kind, namespace, given, grants).issues.map(({ path, message }) => `${path}: ${message}`);
+  confine(kind, namespace, given, { grants, kagentUrl }).issues.map(({ path, message }) => `${path}: ${message}`);
 const agent = (name: string) => ({ actions: [{ type: 'a2a', config: { kagent: { agent: name }, prompt: 'x' } }] });
 const granting = (parts: object) =>
   grantsOf({ grants: [{ namespaces: ['shop'], agents: [], sources: [], actions: [], ...parts }] });
@@ -18,16 +20,16 @@ const granting = (parts: object) =>
 describe('a hook of another namespace', () => {
   it('hears its own, whatever its condition says', () => {
     expect(
-      confine('EventHook', 'shop', spec({ condition: 'reason == "a" OR reason == "b"' }), NO_GRANTS).spec,
+      confine('EventHook', 'shop', spec({ condition: 'reason == "a" OR reason == "b"' }), NOTHING).spec,
     ).toMatchObject({
       condition: '(reason == "a" OR reason == "b") AND namespace == "shop"',
     });
-    expect(confine('EventHook', 'shop', spec(), NO_GRANTS).spec).toMatchObject({ condition: 'namespace == "shop"' });
+    expect(confine('EventHook', 'shop', spec(), NOTHING).spec).toMatchObject({ condition: 'namespace == "shop"' });
   });
 
   it('gets no bracket past that: a condition that is none stays as it is, and is refused', () => {
     const condition = 'reason == "a") OR (reason == "b"';
-    expect(confine('EventHook', 'shop', spec({ condition }), NO_GRANTS).spec).toMatchObject({ condition });
+    expect(confine('EventHook', 'shop', spec({ condition }), NOTHING).spec).toMatchObject({ condition });
   });
 
   it.each([
@@ -45,6 +47,28 @@ describe('a hook of another namespace', () => {
       'a file',
       spec({ actions: [{ type: 'webhook', config: { headers: { a: { file: '/x' } } } }] }),
       '/spec/actions/0/config/headers/a',
+    ],
+    ...[
+      'http://kagent-controller.kagent.svc.cluster.local:8083/api/a2a/bank/teller',
+      'http://KAGENT-controller.kagent.svc.cluster.local./x',
+    ].flatMap((url): [string, object, string][] => [
+      [
+        `kagent by its address ${url}`,
+        spec({ actions: [{ type: 'a2a', config: { url, prompt: 'x' } }] }),
+        '/spec/actions/0/config/url',
+      ],
+      [
+        `kagent by a webhook to ${url}`,
+        spec({ actions: [{ type: 'webhook', config: { url } }] }),
+        '/spec/actions/0/config/url',
+      ],
+    ]),
+    [
+      'the name of another user of kagent',
+      spec({
+        actions: [{ type: 'a2a', config: { kagent: { agent: 'shop/a', userId: 'admin@kagent.dev' }, prompt: 'x' } }],
+      }),
+      '/spec/actions/0/config/kagent/userId',
     ],
   ])('may not have %s', (_, given, path) => {
     expect(problems(given).map((problem) => problem.split(':')[0])).toEqual([path]);
@@ -66,14 +90,14 @@ describe('a hook of another namespace', () => {
   });
 
   it.each([null, 7, [], { actions: 'x' }, { actions: [null, { type: 5 }] }])('is no defect when it is %j', (given) => {
-    expect(() => confine('EventHook', 'shop', given, NO_GRANTS)).not.toThrow();
+    expect(() => confine('EventHook', 'shop', given, NOTHING)).not.toThrow();
   });
 });
 
 describe("a hook of Trotline's namespace", () => {
   it("is the administrator's", () => {
     const own = spec({ source: 'netlink', actions: [{ type: 'script', config: { command: ['/bin/true'] } }] });
-    expect(confine('EventHook', 'trotline', own, NO_GRANTS)).toEqual({ spec: own, issues: [] });
+    expect(confine('EventHook', 'trotline', own, NOTHING)).toEqual({ spec: own, issues: [] });
   });
 
   it("has no secrets of the control plane's machine: whoever writes resources does not sit there", () => {
