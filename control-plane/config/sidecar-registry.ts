@@ -117,6 +117,7 @@ export class SidecarRegistry {
   answered(sidecarId: string, answer: SetAnswer): SidecarStatus {
     const now = this.#clock.now();
     const before = this.get(sidecarId);
+    const known = new Map(before.hooks.map((hook) => [hook.hook, hook]));
     const { version, state, reason } = answer;
     const status: SidecarStatus = {
       ...before,
@@ -125,7 +126,7 @@ export class SidecarRegistry {
       reason,
       heldVersion: state === 'applied' ? version : before.heldVersion,
       refusedVersion: state === 'failed' ? version : before.refusedVersion,
-      hooks: state === 'applied' ? answer.hooks.map((hook) => since(hook, before.hooks, now)) : before.hooks,
+      hooks: state === 'applied' ? answer.hooks.map((hook) => since(hook, known.get(hook.hook), now)) : before.hooks,
     };
     this.#sidecars.set(sidecarId, status);
     return status;
@@ -138,8 +139,7 @@ function program({ version, plugins }: SidecarIdentity): string {
 }
 
 /** An answer that repeats an earlier one keeps its time. */
-function since(hook: Omit<AppliedHook, 'sinceMs'>, before: readonly AppliedHook[], now: number): AppliedHook {
-  const earlier = before.find((known) => known.hook === hook.hook);
+function since(hook: Omit<AppliedHook, 'sinceMs'>, earlier: AppliedHook | undefined, now: number): AppliedHook {
   const same = earlier?.state === hook.state && earlier.digest === hook.digest && earlier.reason === hook.reason;
   return { ...hook, sinceMs: same ? earlier.sinceMs : now };
 }

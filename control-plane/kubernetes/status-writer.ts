@@ -1,12 +1,13 @@
 /** Tells each hook's resource how it stands: conditions, and on which nodes it runs (spec khook, section 1). */
-import { canonicalJson, type Clock, type Component, errorText, hookId, isObject, type Issue, type Log } from '#core';
+import { canonicalJson, type Clock, type Component, errorText, isObject, type Issue, type Log } from '#core';
 
 import type { HookRegistry } from '../config/hook-registry.ts';
-import type { SidecarRegistry } from '../config/sidecar-registry.ts';
+import type { SidecarRegistry, SidecarStatus } from '../config/sidecar-registry.ts';
 import { ApiError, type Json, type OpenKubernetesApi } from './api.ts';
 import { Elsewhere, FIELD_MANAGER } from './elsewhere.ts';
 import type { HookResource, HookResources } from './hook-resources.ts';
 import type { ActiveEvent, Audit, Incidents } from './incidents.ts';
+import { Standing } from './standing.ts';
 
 /** So often is looked for what changed, and so many are written a second: a thousand at once do not hammer the API server. */
 const LOOK_MS = 250;
@@ -38,6 +39,7 @@ export class StatusWriter implements Component {
   readonly #written = new Map<string, string>();
   readonly #audits: Audit[] = [];
   readonly #elsewhere: Elsewhere;
+  readonly #standing = new Standing();
   /** Uids of resources whose status could not be written in this round. */
   readonly #failed = new Set<string>();
   #loop: Promise<void> = Promise.resolve();
@@ -66,7 +68,7 @@ export class StatusWriter implements Component {
   }
 
   async #look(): Promise<void> {
-    const { resources } = this.#options;
+    const { resources, sidecars } = this.#options;
     const uids = new Set(resources.resources.map(({ uid }) => uid));
     for (const uid of this.#written.keys()) if (!uids.has(uid)) this.#forget(uid);
     for (const { uid, kind, namespace, name, laterWriter } of resources.resources) {
@@ -77,8 +79,9 @@ export class StatusWriter implements Component {
         'another program answers this Hook, too',
       );
     }
+    const connected = sidecars.list().filter((sidecar) => sidecar.connected);
     const due = resources.resources
-      .map((resource) => ({ resource, status: this.#statusOf(resource) }))
+      .map((resource) => ({ resource, status: this.#statusOf(resource, connected) }))
       .filter(({ resource, status }) => this.#written.get(resource.uid) !== canonicalJson(status));
     const fresh = due.filter(({ resource }) => !this.#failed.has(resource.uid));
     if (fresh.length < PER_LOOK) this.#failed.clear();
@@ -166,7 +169,7 @@ export class StatusWriter implements Component {
     }
   }
 
-  #statusOf(resource: HookResource): Status {
+  #statusOf(resource: HookResource, connected: readonly SidecarStatus[]): Status {
     const { generation, kind } = resource;
     const issues = [...resource.issues, ...this.#refusedElsewhere(resource)];
     const conditions = [
@@ -179,7 +182,7 @@ export class StatusWriter implements Component {
       conditions: conditions.map((condition) => Object.assign({ observedGeneration: generation }, condition)),
     };
     if (kind === 'Hook') return { ...shared, activeEvents: this.#options.incidents.active(resource.file) };
-    return { ...shared, ...this.#nodesOf(resource) };
+    return { ...shared, ...this.#nodesOf(resource, connected) };
   }
 
   /** A hook without its secrets is pushed, and its actions wait for them. */
@@ -211,20 +214,12 @@ export class StatusWriter implements Component {
 
   /** By what only all hooks together tell: a name that is used already, a set that is full. */
   #refusedElsewhere({ file, issues }: HookResource): Issue[] {
-    const { refused } = this.#options.hooks.current;
-    return refused.flatMap((one) => (one.file === file ? one.issues.filter((issue) => !issues.includes(issue)) : []));
+    const refused = this.#standing.refusedIn(file, this.#options.hooks.current);
+    return refused.flatMap((one) => one.issues.filter((issue) => !issues.includes(issue)));
   }
 
-  #nodesOf({ namespace, name }: HookResource): Pick<Status, 'nodes'> {
-    const id = `${namespace}/${name}`;
-    const wanted = this.#options.hooks.current.set.hooks.find((hook) => hookId(hook) === id);
-    const stands = this.#options.sidecars
-      .list()
-      .filter(({ connected }) => connected)
-      .map(({ node, hooks }) => ({
-        node,
-        applied: hooks.find(({ hook, digest }) => hook === id && digest === wanted?.digest),
-      }));
+  #nodesOf({ namespace, name }: HookResource, connected: readonly SidecarStatus[]): Pick<Status, 'nodes'> {
+    const stands = this.#standing.on(connected, `${namespace}/${name}`, this.#options.hooks.current);
     const failed = stands.filter(({ applied }) => applied?.state === 'failed');
     return {
       nodes: {
