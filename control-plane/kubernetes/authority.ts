@@ -83,9 +83,12 @@ function aroundKagent({ url }: Readonly<Record<string, unknown>>, path: string, 
   return [{ path: `${path}/url`, message: "is kagent's own address", expected: 'type a2a with `kagent.agent`' }];
 }
 
-/** Text that is no URL is its own; the schema says what is wrong with it. */
+/** Host and port. Text that is no URL is its own; the schema says what is wrong with it. */
 function hostOf(url: string): string {
-  return (URL.parse(url)?.hostname ?? url).replace(/\.$/, '');
+  const parsed = URL.parse(url);
+  if (!parsed) return url;
+  const { protocol, hostname, port } = parsed;
+  return `${hostname.replace(/\.$/, '')}:${port || (protocol === 'https:' ? '443' : '80')}`;
 }
 
 const SPEAKING_FOR = (path: string): Issue => ({

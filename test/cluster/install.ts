@@ -21,12 +21,17 @@ export interface InstallOptions {
 /** Resolves when every pod is ready. */
 export function install({ image, kagentUrl, allow }: InstallOptions): void {
   const [repository = '', tag = 'latest'] = image.split(':');
-  const policy = { webhook: { allow } };
+  const policy = { actions: ['a2a', 'guard', 'webhook'], webhook: { allow } };
   const values = {
     image: { repository, tag, pullPolicy: 'Never' },
     kagent: { apiUrl: kagentUrl },
     controlPlane: { persistence: { enabled: false } },
-    sidecar: { policy, sources: { kubernetes: { role: 'node', pendingAfter: '10s' } } },
+    sidecar: {
+      policy,
+      hostPID: true,
+      agents: { enabled: true },
+      sources: { kubernetes: { role: 'node', pendingAfter: '10s' } },
+    },
     cluster: { policy },
   };
   kubectl(['create', 'namespace', NAMESPACE]);

@@ -12,6 +12,7 @@ import { json } from 'express';
 
 import { type Asked, mountAgent, startPeer } from '../kit/a2a.ts';
 import { eventually } from '../kit/eventually.ts';
+import { agentProblems } from './agents.ts';
 import { type Fault, FAULTS, podOf } from './faults.ts';
 import { install, NAMESPACE, ownAddress, uninstall } from './install.ts';
 import { apply, get, kubectl, remove } from './kubectl.ts';
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
   install({ image: values.image, kagentUrl: agent.origin, allow: [`${address}/32`] });
   say(`installed, every pod ready after ${seconds(performance.now() - started)}`);
   try {
-    await run(calls, agent.origin);
+    await run(calls, values.image);
   } finally {
     if (values.keep !== true) {
       remove('namespace', FAULTY);
@@ -60,9 +61,9 @@ async function main(): Promise<void> {
   }
 }
 
-async function run(calls: readonly Call[], agentUrl: string): Promise<void> {
+async function run(calls: readonly Call[], image: string): Promise<void> {
   kubectl(['create', 'namespace', FAULTY]);
-  apply(hooks(agentUrl));
+  apply(hooks());
   for (const kind of ['hooks.kagent.dev', 'eventhooks'])
     kubectl(['-n', FAULTY, 'wait', '--for=condition=Ready', '--timeout=30s', '--all', kind]);
   await eventually(() => (get('-n', FAULTY, 'eventhooks', 'own') as Hooked).status?.nodes?.applied === 3, {
@@ -87,10 +88,10 @@ async function run(calls: readonly Call[], agentUrl: string): Promise<void> {
     ...missing().map((each) => `not told: ${each}`),
     ...extra.map((each) => `told beside or again: ${each}`),
   ];
-  problems.push(...statusProblems(), ...standing());
+  problems.push(...statusProblems(), ...(await agentProblems(image, FAULTY, say)), ...standing());
   for (const problem of problems) say(`✘ ${problem}`);
   if (problems.length > 0) throw new Error(`${problems.length} problems`);
-  say('✔ each answered once, status and audit right');
+  say('✔ each answered once, status and audit right; agents asked and were known');
 }
 
 interface Hooked {
@@ -100,7 +101,7 @@ interface Hooked {
   };
 }
 
-function hooks(agentUrl: string) {
+function hooks() {
   const configurations = TYPES.map((eventType) => ({
     eventType,
     agentRef: { name: 'doctor' },
@@ -123,7 +124,7 @@ function hooks(agentUrl: string) {
         eventTypes: OWN_TYPES,
         actions: OWN_TYPES.map((type) => ({
           type: 'a2a',
-          config: { url: `${agentUrl}/api/a2a/${FAULTY}/doctor/`, prompt: `${type} {{.ResourceName}}` },
+          config: { kagent: { agent: `${FAULTY}/doctor` }, prompt: `${type} {{.ResourceName}}` },
         })),
       },
     },

@@ -50,7 +50,7 @@ describe('a hook of another namespace', () => {
     ],
     ...[
       'http://kagent-controller.kagent.svc.cluster.local:8083/api/a2a/bank/teller',
-      'http://KAGENT-controller.kagent.svc.cluster.local./x',
+      'http://KAGENT-controller.kagent.svc.cluster.local.:8083/x',
     ].flatMap((url): [string, object, string][] => [
       [
         `kagent by its address ${url}`,
