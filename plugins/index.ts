@@ -8,7 +8,7 @@ import { agent } from './sources/agent/index.ts';
 import { kubernetes } from './sources/kubernetes/index.ts';
 import { netlink } from './sources/netlink/index.ts';
 
-export { type Checked, type CheckedCall, createCheck as createGuardCheck } from './actions/guard/check.ts';
+export { type Checked, type CheckedCall, type GuardCheck, loadGuardCheck } from './guard-check.ts';
 
 /** Everything that is built in. A new plugin is one folder and one line here (plugins/README.md). */
 export const sources: readonly SourceDefinition[] = [netlink, kubernetes, agent];

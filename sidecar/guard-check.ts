@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 
 import { AppError, errorText, isObject, textOf } from '#core';
-import type { createGuardCheck } from '#plugins';
+import type { GuardCheck } from '#plugins';
 
 export const USAGE = `Usage: trotline guard check [options] COMMAND
        trotline guard check --jsonl [options] < LINES
@@ -78,10 +78,8 @@ function parsed(argv: readonly string[]) {
   }
 }
 
-export type Check = ReturnType<typeof createGuardCheck>;
-
 /** The answer to one line; a line that is none says so in its place. */
-export function answerLine(line: string, number: number, check: Check): object {
+export function answerLine(line: string, number: number, check: GuardCheck): object {
   let given: unknown;
   try {
     given = JSON.parse(line);

@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 
 import { AppError, ConfigError, errorText, linesOf, oneLine } from '#core';
-import { type Checked, createGuardCheck } from '#plugins';
+import { type Checked, type GuardCheck, loadGuardCheck } from '#plugins';
 
 import { onlyDocument, readConfigFile } from './config-file.ts';
-import { answerLine, type Check, readGuardArguments, USAGE } from './guard-check.ts';
+import { answerLine, readGuardArguments, USAGE } from './guard-check.ts';
 
-async function checkLines(check: Check): Promise<boolean> {
+async function checkLines(check: GuardCheck): Promise<boolean> {
   let number = 0;
   let isStopped = false;
   for await (const line of linesOf(process.stdin)) {
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   }
   const { config } = asked;
   const options = config === null ? {} : onlyDocument(await readConfigFile(config), config).value;
-  const check = createGuardCheck(options);
+  const check = await loadGuardCheck(options);
   if (asked.jsonl) return (await checkLines(check)) && asked.exitCode ? 1 : 0;
   const answer = check({ tool: 'Bash', input: { command: asked.command }, cwd: asked.cwd ?? process.cwd() });
   process.stdout.write(asked.json ? `${JSON.stringify(answer, null, 2)}\n` : shown(answer));

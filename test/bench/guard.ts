@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { createGuardCheck } from '#plugins';
+import { loadGuardCheck } from '#plugins';
 
 import type { BenchResult } from './result.ts';
 import { median, resultOf } from './statistics.ts';
@@ -17,7 +17,7 @@ interface Line {
 
 /** Takes about ten seconds. */
 export async function run(): Promise<BenchResult> {
-  const check = createGuardCheck({});
+  const check = await loadGuardCheck({});
   const judge = ({ command, cwd }: Line) => check({ tool: 'Bash', input: { command }, cwd });
   const all = [...lines('ordinary.jsonl'), ...lines('dangerous.jsonl')];
   for (const line of all) judge(line);

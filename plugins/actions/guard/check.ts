@@ -3,7 +3,7 @@ import { type AgentCall, type Decision, NO_PEER, parseConfig, type Risk } from '
 
 import { config } from './config.ts';
 import { createAssess } from './judge.ts';
-import { assessCall, judgmentOf } from './index.ts';
+import { assessCall, judgmentOf } from './judging.ts';
 
 /** What is asked: a command, or the tool call of an agent. */
 export interface CheckedCall {

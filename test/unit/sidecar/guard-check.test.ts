@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 
 import { describe, expect, it } from 'vitest';
 
-import { createGuardCheck } from '#plugins';
+import { loadGuardCheck } from '#plugins';
 
 import { answerLine, readGuardArguments } from '../../../sidecar/guard-check.ts';
 
@@ -18,8 +18,8 @@ describe('trotline guard check', () => {
     expect(() => readGuardArguments(argv)).toThrow(message);
   });
 
-  it('answers each line with its id, and goes on after one that it cannot read', () => {
-    const check = createGuardCheck({});
+  it('answers each line with its id, and goes on after one that it cannot read', async () => {
+    const check = await loadGuardCheck({});
     expect(answerLine('{"id":7,"command":"rm -rf /","cwd":"/home/dev"}', 1, check)).toMatchObject({
       id: 7,
       verdict: 'deny',

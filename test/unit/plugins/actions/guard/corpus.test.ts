@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { type CheckedCall, createGuardCheck } from '#plugins';
+import { type CheckedCall, loadGuardCheck } from '#plugins';
 
 const FOLDER = join(import.meta.dirname, '../../../../conformance/guard');
 /** Of each hundred. */
@@ -28,7 +28,7 @@ function lines<T>(file: string): T[] {
     .map((line): T => JSON.parse(line));
 }
 
-const check = createGuardCheck({});
+const check = await loadGuardCheck({});
 const verdictOf = ({ command, cwd }: Line) => check({ tool: 'Bash', input: { command }, cwd }).verdict;
 const percent = (part: number, whole: number): number => (100 * part) / whole;
 

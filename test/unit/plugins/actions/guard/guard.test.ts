@@ -149,10 +149,10 @@ describe('validators', () => {
     expect(await guardOf(endpoint, { fetch }).judge('ls')).toMatchObject({ decision: 'deny' });
   });
 
-  it('are a program or an endpoint, and not both', () => {
+  it('are a program or an endpoint, and not both', async () => {
     const both = { validators: [{ command: ['/opt/check'], url: 'https://judge.example/' }] };
-    expect(() => guardOf(both)).toThrow('/validators/0 needs either `command` or `url`');
-    expect(() => guardOf({ validators: [{ command: ['check'] }] })).toThrow(
+    await expect(guardOf(both).judge('ls')).rejects.toThrow('/validators/0 needs either `command` or `url`');
+    await expect(guardOf({ validators: [{ command: ['check'] }] }).judge('ls')).rejects.toThrow(
       '"check" in /validators/0 is not an absolute path',
     );
   });

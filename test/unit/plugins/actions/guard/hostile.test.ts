@@ -2,9 +2,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { createGuardCheck } from '#plugins';
+import { loadGuardCheck } from '#plugins';
 
-const check = createGuardCheck({});
+const check = await loadGuardCheck({});
 const judge = (command: string) => check({ tool: 'Bash', input: { command }, cwd: '/home/dev/project' });
 
 const TOKENS =

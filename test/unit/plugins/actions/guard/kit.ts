@@ -21,7 +21,10 @@ export function guardOf(options: object = {}, context: Partial<ActionContext> = 
   const clock = manualClock();
   const config = parseConfig(guard.config, options, 'guard');
   const action = guard.create(config, { ...actionContext(), clock, ...context });
+  const started = Promise.resolve(action.start?.(new AbortController().signal));
+  started.catch(() => undefined);
   const judgeCall = async (parts: Partial<AgentCall>): Promise<Judgment> => {
+    await started;
     const call = callOf(parts);
     const event = eventOf({ ...agentDraft(call, 0), source: 'agent' });
     const judgment = await action.judge?.({ event, call }, ASKED);

@@ -1,9 +1,9 @@
 /** The lists of spec leanvibe B3, with what was found to get around them, and what they stopped without need. */
 import { describe, expect, it } from 'vitest';
 
-import { createGuardCheck } from '#plugins';
+import { loadGuardCheck } from '#plugins';
 
-const check = createGuardCheck({});
+const check = await loadGuardCheck({});
 const cwd = '/home/dev/project';
 const verdictOf = (command: string) => check({ tool: 'Bash', input: { command }, cwd }).verdict;
 
