@@ -115,7 +115,7 @@ export class Sessions {
 
 /** One agent's session is no other pod's, whatever it calls itself. */
 function keyOf({ session, peer }: AgentCall): string {
-  return `${peer.namespace}/${peer.pod}/${session}`;
+  return `${peer.namespace}/${peer.pod || peer.podUid}/${session}`;
 }
 
 function begin(call: AgentCall, now: number): Session {
@@ -124,7 +124,8 @@ function begin(call: AgentCall, now: number): Session {
 
 function asked(session: Session, call: AgentCall): Seen {
   session.asked++;
-  session.silentTurns = 0;
+  // The end of this turn makes it 0.
+  session.silentTurns = -1;
   session.open.add(partnerOf(call));
   const [oldest] = session.open;
   if (session.open.size > MAX_OPEN && oldest !== undefined) session.open.delete(oldest);
