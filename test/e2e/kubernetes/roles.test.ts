@@ -91,8 +91,9 @@ function allowed(account: string): string[] {
   const roles = documents.filter(({ kind, metadata }) => {
     return (kind === 'Role' || kind === 'ClusterRole') && isObject(metadata) && bound.has(String(metadata.name));
   });
-  const rules = roles.flatMap((role) => role.rules as { resources: string[]; verbs: string[] }[]);
-  const pairs = rules.flatMap(({ resources, verbs }) =>
+  const rules = roles.flatMap((role) => role.rules as { resources?: string[]; verbs: string[] }[]);
+  // What is no resource is asked for by its address.
+  const pairs = rules.flatMap(({ resources = [], verbs }) =>
     resources.flatMap((each) => verbs.map((verb) => `${each}: ${verb}`)),
   );
   return [...new Set(pairs)].toSorted();
@@ -155,12 +156,15 @@ describe.skipIf(missing !== null)('the roles of the chart', () => {
     await eventually(() => plane.hooks.current.hooks.length === 2);
     const applied = () =>
       plane.sidecars.list().flatMap(({ hooks }) => hooks.filter(({ state }) => state === 'applied'));
-    await eventually(() => applied().some(({ hook }) => hook === 'shop/doctor'));
+    await eventually(() => applied().some(({ hook }) => hook === 'shop/doctor.pod-restart'));
     await shop.pod('failing');
     await shop.restarted('failing', 1);
     await own.pod('sidecar-1', { serviceAccount: 'trotline-sidecar' });
+    const granted = await createKubernetesApi(kubeconfig);
+    expect(await granted.request('GET', '/.well-known/openid-configuration')).toHaveProperty('issuer');
+    expect(await granted.request('GET', '/openid/v1/jwks')).toHaveProperty('keys');
     const verify = tokenReviewVerifier({
-      api: await createKubernetesApi(kubeconfig),
+      api: granted,
       serviceAccounts: new Set(['trotline:trotline-sidecar']),
     });
     expect(await verify(await own.token('trotline-sidecar', 'sidecar-1'))).toEqual({ node: NODE });
