@@ -39,4 +39,23 @@ describe('an agent that waits', () => {
       expect(balance?.ledger.sources.find(({ source }) => source === 'agent')).toMatchObject({ heard: 1, routed: 1 });
     });
   });
+
+  it('L34: is not asked about while its hook is switched off, and is again afterwards', async () => {
+    await using node = await startNode({ hooks: { 'guard.yaml': GUARD_HOOK } });
+    const decision = async (): Promise<unknown> => {
+      const { hookSpecificOutput } = (await ask(node, bash('rm -rf /'))).body;
+      return (hookSpecificOutput as { permissionDecision?: string } | undefined)?.permissionDecision ?? null;
+    };
+    expect(await decision()).toBe('deny');
+    for (const [act, expected] of [
+      ['disable', null],
+      ['enable', 'deny'],
+    ] as const) {
+      await node.api(`/v1/hooks/trotline/guard/${act}`, { method: 'POST', body: '{"who":"ann"}' });
+      await eventually(async () => {
+        const found = await decision();
+        if (found !== expected) throw new Error(`decided ${String(found)}`);
+      });
+    }
+  });
 });

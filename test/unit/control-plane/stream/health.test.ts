@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
+import type { AttemptRecord, OutcomeRecord } from '#core';
+
 import { HookHealth } from '../../../../control-plane/stream/health.ts';
 import { eventOf, manualClock } from '../../../kit/action-context.ts';
-import { agentEvent } from './kit.ts';
 
 function health() {
   const clock = manualClock();
@@ -12,21 +13,38 @@ function health() {
   return { clock, hooks, heard };
 }
 
+const attempt = (actionType: string, status: AttemptRecord['status']): AttemptRecord => ({
+  action: 0,
+  actionType,
+  number: 1,
+  deliveryId: 'd',
+  status,
+  reason: '',
+  detail: '',
+  output: '',
+  timedOut: false,
+  startedMs: 0,
+  durationMs: 1,
+});
+
+const outcomeOf = (...attempts: readonly AttemptRecord[]): OutcomeRecord => ({
+  sequence: 1,
+  eventId: 'agent-1',
+  hook: 'trotline/guard',
+  outcome: 'delivered',
+  reason: '',
+  uncoordinated: false,
+  timeMs: 0,
+  attempts,
+});
+
 describe('the health of agents’ hooks', () => {
   it('L36: has the seven keys: processed, blocked, failed, late, judged, aggregated and the average', () => {
     const { hooks, heard } = health();
     heard(1, { 'agent.verdict': 'deny' });
     heard(3);
     heard(80);
-    const attempt = { action: 0, number: 1, deliveryId: 'd', startedMs: 0, durationMs: 1, detail: '', output: '' };
-    const outcome = { ...attempt, ...agentEvent(), eventId: 'agent-1', hook: 'h', attempts: [] };
-    hooks.ended({
-      ...outcome,
-      attempts: [
-        { ...attempt, actionType: 'guard', status: 'delivered' },
-        { ...attempt, actionType: 'script', status: 'rejected' },
-      ],
-    } as unknown as Parameters<HookHealth['ended']>[0]);
+    hooks.ended(outcomeOf(attempt('guard', 'delivered'), attempt('script', 'rejected')));
     hooks.aggregated(3);
     expect(hooks.report().metrics).toEqual({
       hooks_processed: 2,
