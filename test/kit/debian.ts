@@ -12,16 +12,34 @@ export function unpackedPackages(name: string, packages: readonly string[]): str
   return existsSync(folder) || fetchPackages(folder, packages) ? folder : null;
 }
 
+function downloaded(folder: string, packages: readonly string[], options: readonly string[] = []): boolean {
+  return spawnSync('apt-get', [...options, 'download', ...packages], { cwd: folder, timeout: 60_000 }).status === 0;
+}
+
+/** Of a machine that has never heard what there is: lists of our own, which leave those of the machine alone and need no rights. */
+function ownLists(folder: string): string[] {
+  for (const name of ['lists/partial', 'archives/partial']) mkdirSync(join(folder, 'apt', name), { recursive: true });
+  const places = { 'Dir::State::lists': 'lists', 'Dir::Cache': '.', 'Dir::Cache::archives': 'archives' };
+  const options = Object.entries(places).flatMap(([name, place]) => ['-o', `${name}=${join(folder, 'apt', place)}`]);
+  if (process.getuid?.() === 0) options.push('-o', 'APT::Sandbox::User=root');
+  spawnSync('apt-get', [...options, 'update'], { cwd: folder, timeout: 120_000 });
+  return options;
+}
+
 function fetchPackages(folder: string, packages: readonly string[]): boolean {
   mkdirSync(CACHE, { recursive: true });
   const fetched = mkdtempSync(join(CACHE, 'fetch-'));
   try {
-    if (spawnSync('apt-get', ['download', ...packages], { cwd: fetched, timeout: 60_000 }).status !== 0) return false;
+    if (!downloaded(fetched, packages) && !downloaded(fetched, packages, ownLists(fetched))) return false;
     const unpacked = join(fetched, 'unpacked');
     const archives = globSync(join(fetched, '*.deb'));
     if (archives.some((archive) => spawnSync('dpkg', ['-x', archive, unpacked]).status !== 0)) return false;
-    // Whoever was first has the same.
-    if (!existsSync(folder)) renameSync(unpacked, folder);
+    try {
+      renameSync(unpacked, folder);
+    } catch (error) {
+      // Whoever was first has the same.
+      if (!existsSync(folder)) throw error;
+    }
     return true;
   } finally {
     rmSync(fetched, { recursive: true });
